@@ -1,0 +1,57 @@
+/* command.h - the subcommands. main.c holds the table, and is the only place where an error is
+ * printed and an error's kind becomes an exit status (DESIGN.md section 7). */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* DESIGN.md section 7, "Exit codes". */
+enum exit_status {
+    EXIT_OK = 0,
+    EXIT_ERROR = 1,
+    EXIT_USAGE = 2,
+    EXIT_FINDING = 3,
+    EXIT_LOGIN = 4,
+    EXIT_TEMPORARY = 5,
+    EXIT_NO_SESSION = 6,
+    EXIT_UNVERIFIABLE = 7,
+    EXIT_NOT_COMPLETE = 8,
+    /* exec and the shim, only when the command was not started */
+    EXIT_CHILD_TEMPORARY = 75,
+    EXIT_CHILD_LOGIN = 77,
+    EXIT_CHILD_CONFIG = 78,
+    EXIT_CHILD_NOT_EXECUTABLE = 126,
+    EXIT_CHILD_NOT_FOUND = 127,
+};
+
+enum command_group {
+    GROUP_SETUP,
+    GROUP_RECORD,
+    GROUP_GATEWAY,
+    GROUP_EVIDENCE,
+    GROUP_OTHER,
+    GROUP_HIDDEN, /* works, but no help lists it */
+};
+
+struct command {
+    const char *name;
+    enum command_group group;
+    const char *help; /* one line */
+    /* argv[0] is the command's name, flags that stood before it come right after it. Returns the
+     * exit status, or -1 with `err` set. */
+    int (*run)(int argc, char **argv, struct error *err);
+    bool runs_child; /* its exit status is a child's: errors of ours are 75, 77, 78 */
+};
+
+int cmd_credential(int argc, char **argv, struct error *err);
+int cmd_exec(int argc, char **argv, struct error *err);
+int cmd_replay(int argc, char **argv, struct error *err);
+int cmd_session_process(int argc, char **argv, struct error *err);
+int cmd_sessions(int argc, char **argv, struct error *err);
+int cmd_verify(int argc, char **argv, struct error *err);
+int cmd_version(int argc, char **argv, struct error *err);
+
+/* Called as kubectl, helm or whatever else a link to our binary is named; argv as it came. Returns
+ * the tool's exit status, or -1 with `err` set when it was not started. */
+int shim_main(int argc, char **argv, struct error *err);

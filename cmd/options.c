@@ -1,0 +1,337 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/num.h"
+#include "base/scoped.h"
+
+#define SPECS_MAX 48
+#define FIRST_CODE 0x100 /* what getopt_long answers for specs[i] is FIRST_CODE + i */
+#define NEAREST_MAX 64   /* longer words are not compared */
+
+/* The table of global flags, with its targets in `options`; ends with an empty one. */
+static size_t add_globals(struct option_spec *specs, struct options *options)
+{
+    const struct option_spec globals[] = {
+        {"kubeconfig", 0, OPTION_TEXT, &options->kubeconfig, "FILE",
+         "the kubeconfig to start from"},
+        {"context", 0, OPTION_TEXT, &options->context, "NAME", "the kubeconfig context to use"},
+        {"namespace", 'n', OPTION_TEXT, &options->namespace_name, "NAME", "the namespace to use"},
+        {"store", 0, OPTION_TEXT, &options->store, "URL",
+         "where recordings are (default: ~/.local/state/kubectl-hoop/store)"},
+        {"quiet", 'q', OPTION_FLAG, &options->quiet, NULL, "no notes on standard error"},
+        {"help", 'h', OPTION_FLAG, &options->help, NULL, "show help"},
+        {0},
+    };
+
+    memcpy(specs, globals, sizeof globals);
+    return count_of(globals) - 1;
+}
+
+static size_t merge_specs(struct option_spec *all, const struct usage *usage,
+                          struct options *options)
+{
+    size_t count = 0;
+
+    for (const struct option_spec *spec = usage->specs; spec && spec->name; spec++) {
+        if (count >= SPECS_MAX - 8)
+            abort(); /* a table of ours has outgrown SPECS_MAX */
+        all[count++] = *spec;
+    }
+    return count + add_globals(all + count, options);
+}
+
+static bool takes_value(const struct option_spec *spec)
+{
+    return spec->kind != OPTION_FLAG;
+}
+
+static int append_list(struct option_list *list, const char *value)
+{
+    list->items = xreallocarray(list->items, list->count + 1, sizeof *list->items);
+    list->items[list->count++] = value;
+    return 0;
+}
+
+static int set_choice(const struct option_spec *spec, const char *value, struct error *err)
+{
+    char all[128] = "";
+
+    for (int i = 0; spec->choices[i]; i++) {
+        if (strcmp(spec->choices[i], value) == 0) {
+            *(int *)spec->target = i;
+            return 0;
+        }
+        size_t len = strlen(all);
+        snprintf(all + len, sizeof all - len, "%s%s", i ? ", " : "", spec->choices[i]);
+    }
+    error_set(err, ERROR_USAGE, "--%s: unknown value '%s'", spec->name, value);
+    return error_fix(err, "use one of: %s", all);
+}
+
+static int set_target(const struct option_spec *spec, const char *value, struct error *err)
+{
+    switch (spec->kind) {
+    case OPTION_FLAG:
+        *(bool *)spec->target = true;
+        return 0;
+    case OPTION_TEXT:
+        *(const char **)spec->target = value;
+        return 0;
+    case OPTION_NUMBER:
+        if (!num_parse_u64(str_from(value), INT64_MAX, spec->target))
+            return error_set(err, ERROR_USAGE, "--%s: '%s' is not a number", spec->name, value);
+        return 0;
+    case OPTION_CHOICE:
+        return set_choice(spec, value, err);
+    case OPTION_LIST:
+        return append_list(spec->target, value);
+    }
+    unreachable();
+}
+
+static int unknown_flag(const struct option_spec *specs, size_t count, const char *argument,
+                        struct error *err)
+{
+    const char *names[SPECS_MAX + 1] = {NULL};
+    char typed[NEAREST_MAX];
+
+    error_set(err, ERROR_USAGE, "unknown flag: %s", argument);
+    if (strncmp(argument, "--", 2) == 0) {
+        for (size_t i = 0; i < count; i++)
+            names[i] = specs[i].name;
+        snprintf(typed, sizeof typed, "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
+        const char *nearest = options_nearest(typed, names);
+        if (nearest)
+            return error_fix(err, "did you mean --%s?", nearest);
+    }
+    return error_fix(err, "see --help; what belongs to the recorded command goes behind '--'");
+}
+
+/* getopt_long takes any unique beginning of a name; a flag added later would then break scripts. */
+static bool is_abbreviated(const char *argument, const struct option_spec *spec)
+{
+    return strncmp(argument, "--", 2) == 0 &&
+           (strcspn(argument + 2, "=") != strlen(spec->name) ||
+            strncmp(argument + 2, spec->name, strlen(spec->name)) != 0);
+}
+
+struct scan {
+    struct option_spec specs[SPECS_MAX + 1];
+    struct option longs[SPECS_MAX + 1];
+    char shorts[2 * SPECS_MAX + 4];
+    size_t count;
+    bool met_dashes; /* it ended at `--`, and not at the end */
+};
+
+static void prepare_scan(struct scan *scan)
+{
+    char *next = scan->shorts;
+
+    *next++ = '-'; /* in order: an operand is answered as code 1 */
+    *next++ = ':'; /* a missing value is answered as ':' */
+    for (size_t i = 0; i < scan->count; i++) {
+        const struct option_spec *spec = &scan->specs[i];
+        scan->longs[i] =
+            (struct option){spec->name, takes_value(spec) ? required_argument : no_argument, NULL,
+                            FIRST_CODE + (int)i};
+        if (spec->letter) {
+            *next++ = spec->letter;
+            if (takes_value(spec))
+                *next++ = ':';
+        }
+    }
+    *next = '\0';
+    opterr = 0;
+    optind = 0; /* 0, not 1: glibc then also forgets the order mode of the last scan */
+}
+
+static const struct option_spec *spec_of(const struct scan *scan, int code)
+{
+    if (code >= FIRST_CODE)
+        return &scan->specs[code - FIRST_CODE];
+    for (size_t i = 0; i < scan->count; i++)
+        if (scan->specs[i].letter && scan->specs[i].letter == code)
+            return &scan->specs[i];
+    return NULL;
+}
+
+/* One step. IO_EOF at the end or at `--`; IO_AGAIN for an operand (in optarg). */
+static enum io scan_next(struct scan *scan, int argc, char **argv, struct error *err)
+{
+    int at = optind ? optind : 1;
+    int code = getopt_long(argc, argv, scan->shorts, scan->longs, NULL);
+    const char *argument = at < argc ? argv[at] : "";
+
+    if (code == -1) {
+        scan->met_dashes = strcmp(argument, "--") == 0;
+        return IO_EOF;
+    }
+    if (code == 1)
+        return IO_AGAIN;
+    if (code == ':')
+        return (enum io)error_set(err, ERROR_USAGE, "%s needs a value", argument);
+    const struct option_spec *spec = spec_of(scan, code);
+    if (code == '?' && optopt >= FIRST_CODE)
+        return (enum io)error_set(err, ERROR_USAGE, "--%s takes no value",
+                                  spec_of(scan, optopt)->name);
+    if (!spec || is_abbreviated(argument, spec))
+        return (enum io)unknown_flag(scan->specs, scan->count, argument, err);
+    return set_target(spec, optarg, err) < 0 ? IO_FAILED : IO_OK;
+}
+
+static void print_specs(const struct option_spec *specs)
+{
+    for (; specs && specs->name; specs++) {
+        char left[64];
+        char letter[8] = "    ";
+        if (specs->letter)
+            snprintf(letter, sizeof letter, "-%c, ", specs->letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, specs->name, specs->value ? "=" : "",
+                 specs->value ? specs->value : "");
+        printf("  %-24s  %s\n", left, specs->help);
+    }
+}
+
+void options_print_globals(void)
+{
+    struct options none = {0};
+    struct option_spec specs[SPECS_MAX];
+
+    add_globals(specs, &none);
+    print_specs(specs);
+}
+
+static void print_usage(const struct usage *usage)
+{
+    printf("%s\n\nUsage:\n  kubectl hoop %s\n", usage->text, usage->synopsis);
+    if (usage->specs && usage->specs->name) {
+        puts("\nFlags:");
+        print_specs(usage->specs);
+    }
+    puts("\nGlobal flags:");
+    options_print_globals();
+}
+
+int options_parse(struct options *options, const struct usage *usage, int argc, char **argv,
+                  struct error *err)
+{
+    struct scan scan = {0};
+    enum io status;
+
+    scan.count = merge_specs(scan.specs, usage, options);
+    prepare_scan(&scan);
+    options->operands = xcalloc((size_t)argc + 1, sizeof *options->operands);
+    while ((status = scan_next(&scan, argc, argv, err)) != IO_EOF) {
+        if (status == IO_FAILED)
+            return -1;
+        if (status == IO_AGAIN)
+            options->operands[options->operand_count++] = optarg;
+    }
+    if (options->help) {
+        print_usage(usage);
+        return 0;
+    }
+    if (scan.met_dashes) {
+        options->rest = argv + optind;
+        options->rest_count = argc - optind;
+    }
+    if (!options->store && getenv("KHOOP_STORE") && *getenv("KHOOP_STORE"))
+        options->store = getenv("KHOOP_STORE");
+    return 1;
+}
+
+int options_expect(const struct options *options, const struct usage *usage, int least, int most,
+                   struct error *err)
+{
+    if (options->rest)
+        error_set(err, ERROR_USAGE, "nothing can follow '--' here");
+    else if (options->operand_count < least)
+        error_set(err, ERROR_USAGE, "an argument is missing");
+    else if (options->operand_count > most)
+        error_set(err, ERROR_USAGE, "one argument too many: '%s'", options->operands[most]);
+    else
+        return 0;
+    return error_fix(err, "usage: kubectl hoop %s", usage->synopsis);
+}
+
+int options_find_command(int argc, char **argv, struct error *err)
+{
+    struct options options = {0};
+    struct scan scan = {0};
+    enum io status;
+
+    scan.count = add_globals(scan.specs, &options);
+    prepare_scan(&scan);
+    while ((status = scan_next(&scan, argc, argv, err)) == IO_OK)
+        ;
+    if (status == IO_FAILED)
+        return -1;
+    if (status == IO_AGAIN)
+        return optind - 1;
+    return argc;
+}
+
+/* Edit distance with swaps of neighbours counted once ("optimal string alignment"). */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    size_t rows[3][NEAREST_MAX + 1];
+    size_t *before = rows[0], *last = rows[1], *now = rows[2];
+
+    for (size_t j = 0; j <= b_len; j++)
+        last[j] = before[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        now[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t cost = a[i - 1] != b[j - 1];
+            now[j] = min_of(last[j], now[j - 1]) + 1;
+            now[j] = min_of(now[j], last[j - 1] + cost);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = min_of(now[j], before[j - 2] + 1);
+        }
+        size_t *spare = before;
+        before = last;
+        last = now;
+        now = spare;
+    }
+    return last[b_len];
+}
+
+const char *options_nearest(const char *typed, const char *const *names)
+{
+    const char *best = NULL;
+    size_t best_distance = 3;
+    size_t len = strlen(typed);
+
+    if (len < 2 || len > NEAREST_MAX)
+        return NULL;
+    for (; *names; names++) {
+        size_t name_len = strlen(*names);
+        if (name_len > NEAREST_MAX)
+            continue;
+        size_t apart =
+            strncmp(typed, *names, len) == 0 ? 1 : distance(typed, len, *names, name_len);
+        if (apart < best_distance && apart < max_of(len, name_len)) {
+            best = *names;
+            best_distance = apart;
+        }
+    }
+    return best;
+}
+
+void options_free(struct options *options)
+{
+    free(options->operands);
+    *options = (struct options){0};
+}
+
+void free_option_list(struct option_list *list)
+{
+    free(list->items);
+    *list = (struct option_list){0};
+}

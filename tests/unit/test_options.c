@@ -1,0 +1,176 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "base/scoped.h"
+
+#include "options.h"
+
+static int parse(struct options *options, const struct option_spec *specs, char **argv,
+                 struct error *err)
+{
+    const struct usage usage = {"test [flags]", "A test.", specs};
+    int argc = 0;
+
+    while (argv[argc])
+        argc++;
+    return options_parse(options, &usage, argc, argv, err);
+}
+
+#define ARGS(...)                                                                                  \
+    (char *[])                                                                                     \
+    {                                                                                              \
+        (char *)"test", __VA_ARGS__, NULL                                                          \
+    }
+#define A (char *)
+
+static void options_take_flags_anywhere_before_the_dashes(void **state)
+{
+    scoped(options_free) struct options options = {0};
+    scoped(free_option_list) struct option_list labels = {0};
+    uint64_t number = 0;
+    const char *title = NULL;
+    struct error err = {0};
+    const struct option_spec specs[] = {
+        {"title", 0, OPTION_TEXT, &title, "TEXT", "title"},
+        {"label", 'l', OPTION_LIST, &labels, "K=V", "label"},
+        {"number", 0, OPTION_NUMBER, &number, "N", "number"},
+        {0},
+    };
+
+    assert_int_equal(
+        1, parse(&options, specs,
+                 ARGS(A "one", A "-la=1", A "--title", A "--", A "two", A "--context=c", A "-l",
+                      A "b=2", A "--number", A "12", A "-q", A "--", A "kubectl", A "--title"),
+                 &err));
+
+    assert_string_equal("--", title);
+    assert_string_equal("c", options.context);
+    assert_int_equal(12, number);
+    assert_int_equal(2, labels.count);
+    assert_string_equal("b=2", labels.items[1]);
+    assert_true(options.quiet);
+    assert_int_equal(2, options.operand_count);
+    assert_string_equal("two", options.operands[1]);
+    assert_int_equal(2, options.rest_count);
+    assert_string_equal("--title", options.rest[1]);
+    assert_null(options.rest[2]);
+}
+
+static void options_tell_no_dashes_from_dashes_as_a_value(void **state)
+{
+    scoped(options_free) struct options options = {0};
+    const char *title = NULL;
+    struct error err = {0};
+    const struct option_spec specs[] = {{"title", 0, OPTION_TEXT, &title, "TEXT", "title"}, {0}};
+
+    assert_int_equal(1, parse(&options, specs, ARGS(A "--title", A "--"), &err));
+    assert_null(options.rest);
+}
+
+static void options_refuse_with_the_flag_that_was_meant(void **state)
+{
+    static const struct {
+        const char *argument, *text, *fix;
+    } rows[] = {
+        {"--tilte=x", "unknown flag: --tilte=x", "did you mean --title?"},
+        {"--titl=x", "unknown flag: --titl=x", "did you mean --title?"},
+        {"--quiet=1", "--quiet takes no value", ""},
+        {"--title", "--title needs a value", ""},
+        {"--number=-1", "--number: '-1' is not a number", ""},
+        {"--number=9223372036854775808", "--number: '9223372036854775808' is not a number", ""},
+        {"-oyaml", "--output: unknown value 'yaml'", "use one of: text, json"},
+        {"--zzzzzz", "unknown flag: --zzzzzz",
+         "see --help; what belongs to the recorded command goes behind '--'"},
+    };
+    static const char *const formats[] = {"text", "json", NULL};
+
+    for (size_t i = 0; i < count_of(rows); i++) {
+        scoped(options_free) struct options options = {0};
+        const char *title = NULL;
+        uint64_t number = 0;
+        int format = 0;
+        struct error err = {0};
+        const struct option_spec specs[] = {
+            {"title", 0, OPTION_TEXT, &title, "TEXT", "title"},
+            {"number", 0, OPTION_NUMBER, &number, "N", "number"},
+            {"output", 'o', OPTION_CHOICE, &format, "FORMAT", "format", formats},
+            {0},
+        };
+        assert_int_equal(-1, parse(&options, specs, ARGS(A rows[i].argument), &err));
+        assert_int_equal(ERROR_USAGE, err.kind);
+        assert_string_equal(rows[i].text, err.text);
+        assert_string_equal(rows[i].fix, err.fix);
+    }
+}
+
+static void options_take_the_store_from_the_environment_unless_given(void **state)
+{
+    struct error err = {0};
+
+    setenv("KHOOP_STORE", "/from/environment", 1);
+    scoped(options_free) struct options first = {0};
+    assert_int_equal(1, parse(&first, NULL, ARGS(A "x"), &err));
+    assert_string_equal("/from/environment", first.store);
+    scoped(options_free) struct options second = {0};
+    assert_int_equal(1, parse(&second, NULL, ARGS(A "--store=/flag"), &err));
+    assert_string_equal("/flag", second.store);
+    unsetenv("KHOOP_STORE");
+}
+
+static void options_find_the_command_behind_global_flags(void **state)
+{
+    struct error err = {0};
+
+    assert_int_equal(
+        3, options_find_command(5, ARGS(A "--context", A "exec", A "replay", A "-x"), &err));
+    assert_int_equal(2, options_find_command(3, ARGS(A "--context=exec", A "replay"), &err));
+    assert_int_equal(2, options_find_command(2, ARGS(A "-q"), &err));
+    assert_int_equal(-1, options_find_command(3, ARGS(A "-o", A "json"), &err));
+}
+
+static void options_expect_counts_operands(void **state)
+{
+    const struct usage usage = {"test ONE", "A test.", NULL};
+    struct error err = {0};
+    scoped(options_free) struct options none = {0}, dashes = {0};
+
+    assert_int_equal(1, parse(&none, NULL, ARGS(A "-q"), &err));
+    assert_int_equal(-1, options_expect(&none, &usage, 1, 1, &err));
+    assert_string_equal("usage: kubectl hoop test ONE", err.fix);
+    assert_int_equal(0, options_expect(&none, &usage, 0, 1, &err));
+    assert_int_equal(1, parse(&dashes, NULL, ARGS(A "one", A "--"), &err));
+    assert_int_equal(-1, options_expect(&dashes, &usage, 1, 1, &err));
+}
+
+static void nearest_knows_swaps_and_beginnings_and_gives_up(void **state)
+{
+    const char *const names[] = {"exec", "sessions", "replay", "verify", NULL};
+
+    assert_string_equal("verify", options_nearest("verfiy", names));
+    assert_string_equal("sessions", options_nearest("sess", names));
+    assert_string_equal("replay", options_nearest("reply", names));
+    assert_null(options_nearest("delete", names));
+    assert_null(options_nearest("e", names));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_take_flags_anywhere_before_the_dashes),
+        cmocka_unit_test(options_tell_no_dashes_from_dashes_as_a_value),
+        cmocka_unit_test(options_refuse_with_the_flag_that_was_meant),
+        cmocka_unit_test(options_take_the_store_from_the_environment_unless_given),
+        cmocka_unit_test(options_find_the_command_behind_global_flags),
+        cmocka_unit_test(options_expect_counts_operands),
+        cmocka_unit_test(nearest_knows_swaps_and_beginnings_and_gives_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
