@@ -1,0 +1,74 @@
+#include "proxy/bearer.h"
+
+#include <openssl/crypto.h>
+
+#include "base/alloc.h"
+#include "base/encode.h"
+#include "base/hash.h"
+#include "base/num.h"
+#include "base/scoped.h"
+
+#define USERS_MAX 100000
+
+/* Appends ".<mac>" of what is in `text`. */
+static void append_mac(struct buf *text, const unsigned char key[BEARER_KEY_BYTES])
+{
+    unsigned char mac[SHA256_BYTES];
+
+    hmac_sha256(str_make(key, BEARER_KEY_BYTES), buf_str(text), mac);
+    buf_append_char(text, '.');
+    encode_base64url(text, str_make(mac, sizeof mac));
+}
+
+char *bearer_make(const unsigned char key[BEARER_KEY_BYTES], const char *session, unsigned user,
+                  struct str invocation)
+{
+    struct buf text = {0};
+
+    buf_printf(&text, "khoop1.%s.%u.", session, user);
+    buf_append_str(&text, invocation.len ? invocation : STR("-"));
+    append_mac(&text, key);
+    return buf_take_text(&text);
+}
+
+static bool is_id(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+              c == '-' || c == '_'))
+            return false;
+    }
+    return text.len > 0;
+}
+
+int bearer_check(struct bearer *bearer, struct str authorization,
+                 const unsigned char key[BEARER_KEY_BYTES], const char *session, struct error *err)
+{
+    struct str scheme = str_first(authorization, 7);
+
+    if (!str_equal_nocase(scheme, STR("Bearer "))) /* RFC 9110 11.1: case insensitive */
+        return error_set(err, ERROR_AUTH, "this gateway needs the bearer of its session");
+
+    struct str shown = str_trim(str_skip(authorization, 7)), rest = shown;
+    struct str version = str_split(&rest, '.'), of = str_split(&rest, '.');
+    struct str user_text = str_split(&rest, '.'), invocation = str_split(&rest, '.');
+    uint64_t user;
+
+    if (shown.len > BEARER_BYTES_MAX || !rest.data || !str_is(version, "khoop1") ||
+        !num_parse_u64(user_text, USERS_MAX, &user) || !is_id(invocation))
+        return error_set(err, ERROR_AUTH, "what was shown is no bearer of this gateway");
+    if (!str_is(of, session))
+        return error_set(err, ERROR_AUTH, "the bearer belongs to another session");
+
+    bool has_invocation = !str_is(invocation, "-");
+    scoped(free_text) char *right =
+        bearer_make(key, session, (unsigned)user, has_invocation ? invocation : STR(""));
+
+    if (strlen(right) != shown.len || CRYPTO_memcmp(right, shown.data, shown.len) != 0)
+        return error_set(err, ERROR_AUTH, "the bearer was not made by this session");
+    *bearer = (struct bearer){.user = (unsigned)user,
+                              .invocation = has_invocation ? invocation : STR("")};
+    return 0;
+}

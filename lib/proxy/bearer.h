@@ -1,0 +1,27 @@
+/* bearer.h - what a client of the loopback gateway shows:
+ * khoop1.<session>.<user>.<invocation>.<mac> (DESIGN.md section 4). `user` is the number of the
+ * kubeconfig's user entry, `invocation` the id of the command, or "-". The MAC is base64url of
+ * HMAC-SHA-256 over all before its dot. */
+#pragma once
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define BEARER_KEY_BYTES 32
+#define BEARER_BYTES_MAX 256
+
+struct bearer {
+    unsigned user;
+    struct str invocation; /* borrowed from the checked text; empty when there is none */
+};
+
+/* Owned by the caller, secret. `invocation` may be empty. */
+must_use char *bearer_make(const unsigned char key[BEARER_KEY_BYTES], const char *session,
+                           unsigned user, struct str invocation);
+
+/* `authorization` is the value of that header. In constant time as to the MAC. ERROR_AUTH: absent,
+ * another scheme, malformed, of another session, or a MAC that does not fit; `bearer` is untouched
+ * then, and the text says nothing of what was shown. */
+must_use int bearer_check(struct bearer *bearer, struct str authorization,
+                          const unsigned char key[BEARER_KEY_BYTES], const char *session,
+                          struct error *err);

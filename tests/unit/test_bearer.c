@@ -1,0 +1,72 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/scoped.h"
+#include "proxy/bearer.h"
+
+#define SESSION "01JDFGHJKMNPQRSTVWXYZ01234"
+
+static const unsigned char key[BEARER_KEY_BYTES] = {1, 2, 3};
+
+static void bearer_check_gives_back_what_was_made(void **state)
+{
+    scoped(free_text) char *text = bearer_make(key, SESSION, 7, STR("01JDFGHJKMNPQRSTVWXYZ09999"));
+    scoped(free_text) char *header = xasprintf("Bearer %s", text);
+    struct bearer bearer = {0};
+    struct error err = {0};
+
+    assert_int_equal(0, bearer_check(&bearer, str_from(header), key, SESSION, &err));
+    assert_int_equal(7, bearer.user);
+    assert_true(str_is(bearer.invocation, "01JDFGHJKMNPQRSTVWXYZ09999"));
+}
+
+static void bearer_check_knows_no_invocation(void **state)
+{
+    scoped(free_text) char *text = bearer_make(key, SESSION, 0, STR(""));
+    scoped(free_text) char *header = xasprintf("bearer  %s", text);
+    struct bearer bearer = {0};
+    struct error err = {0};
+
+    assert_int_equal(0, bearer_check(&bearer, str_from(header), key, SESSION, &err));
+    assert_int_equal(0, bearer.invocation.len);
+}
+
+static void bearer_check_refuses_whatever_differs(void **state)
+{
+    scoped(free_text) char *text = bearer_make(key, SESSION, 7, STR("-x"));
+    scoped(free_text) char *right = xasprintf("Bearer %s", text);
+    const unsigned char other_key[BEARER_KEY_BYTES] = {1, 2, 4};
+    struct bearer bearer = {.user = 42};
+    struct error err = {0};
+
+    assert_int_equal(-1, bearer_check(&bearer, str_from(right), other_key, SESSION, &err));
+    assert_int_equal(-1, bearer_check(&bearer, str_from(right), key, "01JD", &err));
+    for (size_t i = 0; i < strlen(right); i++) { /* each byte counts */
+        if (i < 7 && right[i] != ' ')
+            continue;
+        right[i] ^= 1;
+        assert_int_equal(-1, bearer_check(&bearer, str_from(right), key, SESSION, &err));
+        right[i] ^= 1;
+        assert_int_equal(-1, bearer_check(&bearer, str_make(right, i), key, SESSION, &err));
+    }
+    assert_int_equal(ERROR_AUTH, err.kind);
+    assert_int_equal(42, bearer.user);
+    assert_int_equal(-1, bearer_check(&bearer, str_make(NULL, 0), key, SESSION, &err));
+    assert_int_equal(-1, bearer_check(&bearer, STR("Bearer khoop1...."), key, SESSION, &err));
+    assert_int_equal(0, bearer_check(&bearer, str_from(right), key, SESSION, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bearer_check_gives_back_what_was_made),
+        cmocka_unit_test(bearer_check_knows_no_invocation),
+        cmocka_unit_test(bearer_check_refuses_whatever_differs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
