@@ -6,6 +6,7 @@
 #   KUBECONFIG    a copy of the throwaway cluster's; contexts as tests/peers/cluster describes them
 #   PATH          our build and the pinned kubectl come first, so `kubectl hoop` works
 #   PEER_*        the cluster, as tests/peers/cluster describes it
+#   E2E           this folder
 #   STATE         $XDG_STATE_HOME/kubectl-hoop: store, spool, keys, trust
 #
 # A test fails when a command of it fails, an assertion does, a sanitizer reports, a process of ours
@@ -56,7 +57,7 @@ $(head -c 2000 <<<"$err")"
 assert_equal() {
     [ "$1" = "$2" ] && return
     fail "${3:-values} differ (< expected, > actual)
-$(diff <(printf '%s\n' "$1") <(printf '%s\n' "$2") | head -n 40)"
+$(diff <(printf '%s\n' "$1") <(printf '%s\n' "$2") | head -n 40 || :)"
 }
 
 # assert_same_file EXPECTED ACTUAL [WHAT]: byte for byte.
@@ -119,7 +120,12 @@ new_secret() {
     add_secret "$secret"
 }
 
-# The id of the newest session.
-last_session() {
-    hoop sessions list -o json | jq -r 'if type == "array" then . else .sessions end | .[0].session'
+# events [FILTER [JQ-ARG...]]: the events of all recordings in STATE, journal by journal in their order, as the
+# files have them and without a line of our own code; through jq's FILTER if there is one.
+events() {
+    local filter=${1-.}
+    [ $# -eq 0 ] || shift
+    find "$STATE" -name '*.jsonl.zst*' | sort | while IFS= read -r file; do
+        zstd -dcq "$file" 2>/dev/null || : # an open or cut file, as far as it goes
+    done | jq -c "$@" "select(.seq != null) | $filter"
 }
