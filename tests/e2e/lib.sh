@@ -120,12 +120,17 @@ new_secret() {
     add_secret "$secret"
 }
 
-# events [FILTER [JQ-ARG...]]: the events of all recordings in STATE, journal by journal in their order, as the
-# files have them and without a line of our own code; through jq's FILTER if there is one.
+# stored_lines: the lines of all recordings in STATE, journal by journal in their order, byte for byte as the
+# files have them, and without any code of ours.
+stored_lines() {
+    find "$STATE" -name '*.jsonl.zst*' | sort | while IFS= read -r file; do
+        zstd -dcq "$file" 2>/dev/null || : # an open or cut file, as far as it goes
+    done
+}
+
+# events [FILTER [JQ-ARG...]]: the events among them, through jq's FILTER if there is one.
 events() {
     local filter=${1-.}
     [ $# -eq 0 ] || shift
-    find "$STATE" -name '*.jsonl.zst*' | sort | while IFS= read -r file; do
-        zstd -dcq "$file" 2>/dev/null || : # an open or cut file, as far as it goes
-    done | jq -c "$@" "select(.seq != null) | $filter"
+    stored_lines | jq -c "$@" "select(.seq != null and .type != \"index\") | $filter"
 }
