@@ -1,0 +1,7 @@
+/* store_dir.h - segments in a directory, laid out as in S3 (DESIGN.md section 10 "Places"), so that
+ * one can be copied into the other. Named by a path or file: URL. */
+#pragma once
+
+#include "upload/store.h"
+
+extern const struct store_type store_dir;
