@@ -1,0 +1,191 @@
+#include "replay/bodies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/jsondoc.h"
+#include "base/scoped.h"
+#include "base/utf8.h"
+#include "replay/note.h"
+
+struct bodies {
+    const struct timeline *timeline;
+    struct exchange_view **views; /* by request index; NULL: nothing yet */
+    uint32_t number;
+    size_t each, left;
+};
+
+struct bodies *bodies_new(const struct timeline *timeline, uint32_t number, size_t each,
+                          size_t total)
+{
+    struct bodies *bodies = xcalloc(1, sizeof *bodies);
+
+    *bodies = (struct bodies){
+        .timeline = timeline,
+        .views = xcalloc(timeline->request_count + 1, sizeof(struct exchange_view *)),
+        .number = number,
+        .each = each,
+        .left = total,
+    };
+    return bodies;
+}
+
+static struct exchange_view *view_of(struct bodies *bodies, unsigned journal, json_object *event)
+{
+    int64_t exchange = jsondoc_int(event, "/exchange", -1);
+
+    if (exchange < 0)
+        return NULL;
+    int64_t at = timeline_find_exchange(bodies->timeline, journal, (uint64_t)exchange);
+    if (at < 0)
+        return NULL;
+    if (bodies->number && bodies->timeline->requests[at].number != bodies->number)
+        return NULL;
+    if (!bodies->views[at])
+        bodies->views[at] = xcalloc(1, sizeof *bodies->views[at]);
+    return bodies->views[at];
+}
+
+static struct body_piece *piece_add(struct body *body, enum piece_kind kind, uint64_t offset,
+                                    uint64_t covers)
+{
+    if ((body->count & (body->count - 1)) == 0)
+        body->pieces =
+            xreallocarray(body->pieces, body->count ? 2 * body->count : 1, sizeof *body->pieces);
+    struct body_piece *piece = &body->pieces[body->count++];
+    *piece = (struct body_piece){.kind = kind, .offset = offset, .covers = covers};
+    return piece;
+}
+
+/* What lies between the last piece and `offset` was never recorded. */
+static void continue_at(struct body *body, uint64_t offset, uint64_t covers)
+{
+    if (offset > body->end)
+        ignore(piece_add(body, PIECE_MISSING, body->end, offset - body->end));
+    else if (offset < body->end)
+        body->is_disordered = true;
+    if (offset + covers > body->end)
+        body->end = offset + covers;
+}
+
+/* The bytes that U+0000 to U+00FF stand for; what is above is no byte. */
+static void append_latin1(struct buf *out, struct str text)
+{
+    uint32_t code = 0;
+
+    for (size_t step; text.len && (step = utf8_next(text, &code)); text = str_skip(text, step))
+        buf_append_char(out, code <= 0xFF ? (char)code : '?');
+}
+
+static void add_body(struct bodies *bodies, struct body *body, json_object *event, uint64_t offset)
+{
+    int64_t covers = jsondoc_int(event, "/covers", 0);
+    json_object *text = jsondoc_at(event, "/text");
+    json_object *latin1 = jsondoc_at(event, "/latin1");
+    json_object *value = text ? text : latin1;
+
+    continue_at(body, offset, covers > 0 ? (uint64_t)covers : 0);
+    if (!json_object_is_type(value, json_type_string))
+        return;
+    struct str recorded =
+        str_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
+    if (recorded.len > bodies->left || recorded.len > bodies->each - body->bytes.len) {
+        ignore(piece_add(body, PIECE_LEFT_OUT, offset, covers > 0 ? (uint64_t)covers : 0));
+        return;
+    }
+    struct body_piece *piece =
+        piece_add(body, PIECE_BYTES, offset, covers > 0 ? (uint64_t)covers : 0);
+    piece->at = body->bytes.len;
+    body->bytes.limit = bodies->each;
+    if (text)
+        buf_append_str(&body->bytes, recorded);
+    else
+        append_latin1(&body->bytes, recorded);
+    piece->len = body->bytes.len - piece->at;
+    bodies->left -= recorded.len;
+}
+
+static void add_withheld(struct body *body, json_object *event, uint64_t offset)
+{
+    int64_t bytes = jsondoc_int(event, "/bytes", 0);
+    json_object *reason = jsondoc_at(event, "/reason");
+    json_object *fingerprint = jsondoc_at(event, "/fingerprint");
+
+    continue_at(body, offset, bytes > 0 ? (uint64_t)bytes : 0);
+    struct body_piece *piece =
+        piece_add(body, PIECE_WITHHELD, offset, bytes > 0 ? (uint64_t)bytes : 0);
+    piece->reason = reason ? note_value(reason) : NULL;
+    piece->fingerprint = fingerprint ? note_value(fingerprint) : NULL;
+}
+
+static bool keep_event(struct exchange_view *view, const char *type, json_object *event)
+{
+    static const char *const types[] = {"request", "response", "complete"};
+
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(type, types[i]) != 0)
+            continue;
+        if (!view->events[i])
+            view->events[i] = json_object_get(event);
+        return true;
+    }
+    return false;
+}
+
+void bodies_add(struct bodies *bodies, unsigned journal, struct str line)
+{
+    struct error err = {0};
+    scoped(jsondoc_free) json_object *event = jsondoc_parse(line, &err);
+    const char *type = event ? jsondoc_string(event, "/type") : NULL;
+    struct exchange_view *view = type ? view_of(bodies, journal, event) : NULL;
+
+    if (!view || keep_event(view, type, event))
+        return;
+    const char *of = jsondoc_string(event, "/of");
+    int64_t offset = jsondoc_int(event, "/offset", -1);
+    bool is_request = of && strcmp(of, "request") == 0;
+    if (offset < 0 || (!is_request && !(of && strcmp(of, "response") == 0)))
+        return; /* the timeline has a finding about it */
+    struct body *body = &view->body[is_request ? SIDE_REQUEST : SIDE_RESPONSE];
+    if (strcmp(type, "body") == 0)
+        add_body(bodies, body, event, (uint64_t)offset);
+    else if (strcmp(type, "withheld") == 0)
+        add_withheld(body, event, (uint64_t)offset);
+}
+
+const struct exchange_view *bodies_of(const struct bodies *bodies,
+                                      const struct replay_request *request)
+{
+    return bodies ? bodies->views[request - bodies->timeline->requests] : NULL;
+}
+
+static void view_free(struct exchange_view *view)
+{
+    for (size_t side = 0; side < 2; side++) {
+        struct body *body = &view->body[side];
+        for (size_t i = 0; i < body->count; i++) {
+            free(body->pieces[i].reason);
+            free(body->pieces[i].fingerprint);
+        }
+        free(body->pieces);
+        buf_free(&body->bytes);
+    }
+    for (size_t i = 0; i < 3; i++)
+        jsondoc_free(&view->events[i]);
+    free(view);
+}
+
+void bodies_free(struct bodies **bodies)
+{
+    struct bodies *it = *bodies;
+
+    if (!it)
+        return;
+    for (size_t i = 0; i < it->timeline->request_count; i++)
+        if (it->views[i])
+            view_free(it->views[i]);
+    free(it->views);
+    free(it);
+    *bodies = NULL;
+}

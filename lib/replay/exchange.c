@@ -1,0 +1,208 @@
+/* exchange.c - one exchange in full, and bodies: see text.h */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/jsondoc.h"
+#include "base/num.h"
+#include "base/scoped.h"
+#include "base/utf8.h"
+#include "replay/format.h"
+#include "replay/note.h"
+#include "replay/text.h"
+
+#define BODY_INDENT "    "
+
+struct output {
+    replay_write *write;
+    void *context;
+    struct buf line;
+};
+
+static void end_line(struct output *output)
+{
+    buf_append_char(&output->line, '\n');
+    output->write(output->context, output->line.overflow ? STR("(a line too long to show)\n")
+                                                         : buf_str(&output->line));
+    buf_clear(&output->line);
+}
+
+static void write_lines(struct output *output, const char *indent, struct str text)
+{
+    for (struct str rest = text; rest.data && rest.len;) {
+        struct str line = str_split(&rest, '\n');
+        buf_append_text(&output->line, indent);
+        utf8_append_safe(&output->line, line);
+        end_line(output);
+    }
+}
+
+static bool is_json(struct str text)
+{
+    text = str_trim(text);
+    return text.len && (text.data[0] == '{' || text.data[0] == '[');
+}
+
+static void write_gap(struct output *output, const char *indent, const struct body_piece *piece)
+{
+    struct buf *out = &output->line;
+
+    buf_printf(out, "%s[", indent);
+    format_bytes(out, piece->covers);
+    switch (piece->kind) {
+    case PIECE_WITHHELD:
+        buf_append_text(out, " withheld: ");
+        format_safe(out, piece->reason ? piece->reason : "no reason given");
+        if (piece->fingerprint) {
+            buf_append_text(out, ", fingerprint ");
+            format_safe(out, piece->fingerprint);
+        }
+        break;
+    case PIECE_MISSING:
+        buf_append_text(out, " not recorded");
+        break;
+    case PIECE_LEFT_OUT:
+        buf_append_text(out, " more, see --request or -o json");
+        break;
+    case PIECE_BYTES:
+        break;
+    }
+    buf_append_char(out, ']');
+    end_line(output);
+}
+
+void text_write_body(const struct body *body, const char *indent, replay_write *write,
+                     void *context)
+{
+    struct output output = {write, context, {.limit = (size_t)1 << 30}};
+    bool is_pretty = is_json(buf_str(&body->bytes));
+
+    for (size_t i = 0; i < body->count;) {
+        const struct body_piece *piece = &body->pieces[i];
+        if (piece->kind != PIECE_BYTES) {
+            /* many that follow each other are told as one */
+            struct body_piece all = *piece;
+            while (++i < body->count && body->pieces[i].kind == all.kind &&
+                   all.kind == PIECE_LEFT_OUT)
+                all.covers += body->pieces[i].covers;
+            write_gap(&output, indent, &all);
+            continue;
+        }
+        size_t at = piece->at, len = 0;
+        for (; i < body->count && body->pieces[i].kind == PIECE_BYTES; i++)
+            len += body->pieces[i].len;
+        struct str text = str_make(body->bytes.data + at, len);
+        scoped(buf_free) struct buf pretty = {.limit = (size_t)1 << 30};
+        if (is_pretty)
+            format_json(&pretty, text);
+        write_lines(&output, indent, is_pretty && !pretty.overflow ? buf_str(&pretty) : text);
+    }
+    if (body->is_disordered) {
+        buf_printf(&output.line, "%s[recorded out of order]", indent);
+        end_line(&output);
+    }
+    buf_free(&output.line);
+}
+
+static void write_member(struct output *output, const char *indent, const char *name,
+                         json_object *value)
+{
+    scoped(free_text) char *text = value ? note_value(value) : NULL;
+
+    buf_append_text(&output->line, indent);
+    format_safe(&output->line, name);
+    buf_append_text(&output->line, ": ");
+    format_safe(&output->line, text ? text : "(value not recorded)");
+    end_line(output);
+}
+
+/* {"name": "value"}, or [["name", "value"], …] where order and repetition matter. */
+static void write_headers(struct output *output, json_object *headers)
+{
+    if (json_object_is_type(headers, json_type_object)) {
+        json_object_object_foreach(headers, name, value)
+            write_member(output, BODY_INDENT, name, value);
+        return;
+    }
+    size_t count = jsondoc_count(headers, "");
+    for (size_t i = 0; i < count; i++) {
+        json_object *pair = json_object_array_get_idx(headers, i);
+        const char *name = jsondoc_string(pair, "/0");
+        if (name)
+            write_member(output, BODY_INDENT, name, jsondoc_at(pair, "/1"));
+        else
+            write_member(output, BODY_INDENT, "header", pair);
+    }
+}
+
+/* All that the event says, but for its envelope and what the title has said. */
+static void write_event(struct output *output, json_object *event)
+{
+    static const char *const known[] = {"type",    "time",     "mono_us", "seq",    "session",
+                                        "command", "exchange", "headers", "method", "requestURI"};
+
+    json_object_object_foreach(event, key, value)
+    {
+        size_t i = 0;
+        while (i < count_of(known) && strcmp(known[i], key) != 0)
+            i++;
+        if (i == count_of(known))
+            write_member(output, "  ", key, value);
+    }
+    json_object *headers = jsondoc_at(event, "/headers");
+    if (!headers)
+        return;
+    buf_append_text(&output->line, "  headers:");
+    end_line(output);
+    write_headers(output, headers);
+}
+
+static void write_side(struct output *output, const struct exchange_view *view, enum body_side side)
+{
+    const struct body *body = &view->body[side];
+
+    if (view->events[side])
+        write_event(output, view->events[side]);
+    if (!body->count)
+        return;
+    buf_append_text(&output->line, "  body, ");
+    format_bytes(&output->line, body->end);
+    buf_append_char(&output->line, ':');
+    end_line(output);
+    text_write_body(body, BODY_INDENT, output->write, output->context);
+}
+
+void text_write_exchange(const struct timeline *timeline, const struct replay_request *request,
+                         const struct bodies *bodies, replay_write *write, void *context)
+{
+    struct output output = {write, context, {.limit = (size_t)16 << 20}};
+    const struct exchange_view *view = bodies_of(bodies, request);
+
+    buf_printf(&output.line, "request %" PRIu32 " (exchange %" PRIu64 " of journal %s",
+               request->number, request->exchange, timeline->journals[request->journal].id);
+    if (request->command) {
+        buf_append_text(&output.line, ", command ");
+        format_safe(&output.line, request->command);
+    }
+    buf_append_char(&output.line, ')');
+    end_line(&output);
+    buf_append_text(&output.line, "> ");
+    format_safe(&output.line, request->method ? request->method : "?");
+    buf_append_char(&output.line, ' ');
+    format_safe(&output.line, request->uri ? request->uri : "(not recorded)");
+    end_line(&output);
+    if (view)
+        write_side(&output, view, SIDE_REQUEST);
+    if (request->code)
+        buf_printf(&output.line, "< %d", request->code);
+    else
+        buf_append_text(&output.line, "< no answer");
+    end_line(&output);
+    if (view)
+        write_side(&output, view, SIDE_RESPONSE);
+    buf_append_text(&output.line, "end: ");
+    format_safe(&output.line, request->outcome ? request->outcome : "not recorded");
+    end_line(&output);
+    if (view && view->events[2])
+        write_event(&output, view->events[2]);
+    buf_free(&output.line);
+}

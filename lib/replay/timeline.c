@@ -1,0 +1,725 @@
+#include "replay/timeline.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/jsondoc.h"
+#include "base/scoped.h"
+#include "replay/note.h"
+
+#define INDEX_BYTES 48
+#define PLACEHOLDER STR("redacted:v1:") /* FORMAT.md section 1 */
+
+/* What the envelope of an event says. */
+struct event {
+    json_object *root;
+    const char *type;
+    const char *command; /* NULL: none */
+    int64_t exchange;    /* -1: none */
+    unsigned journal;
+    uint64_t seq;
+    int64_t time_us, mono_us, order_us;
+};
+
+struct timeline *timeline_new(const char *session)
+{
+    struct timeline *timeline = xcalloc(1, sizeof *timeline);
+
+    timeline->session = xstrdup(session);
+    timeline->index = json_object_new_object();
+    timeline->unshown = json_object_new_object();
+    return timeline;
+}
+
+void timeline_add_finding(struct timeline *timeline, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    if (timeline->finding_count == TIMELINE_FINDINGS_MAX) {
+        timeline->findings_omitted++;
+        return;
+    }
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        abort();
+    va_end(args);
+    timeline->findings =
+        xreallocarray(timeline->findings, timeline->finding_count + 1, sizeof *timeline->findings);
+    timeline->findings[timeline->finding_count++] = text;
+}
+
+unsigned timeline_journal(struct timeline *timeline, const char *id)
+{
+    for (unsigned i = 0; i < timeline->journal_count; i++)
+        if (strcmp(timeline->journals[i].id, id) == 0)
+            return i;
+    timeline->journals =
+        xreallocarray(timeline->journals, timeline->journal_count + 1, sizeof *timeline->journals);
+    struct replay_journal *journal = &timeline->journals[timeline->journal_count];
+    *journal = (struct replay_journal){0};
+    snprintf(journal->id, sizeof journal->id, "%s", id);
+    return timeline->journal_count++;
+}
+
+/* Room for one more, doubling; the new one is all zero. */
+#define append(array, count)                                                                       \
+    ({                                                                                             \
+        if (((count) & ((count)-1)) == 0)                                                          \
+            (array) = xreallocarray((array), (count) ? 2 * (count) : 1, sizeof *(array));          \
+        memset(&(array)[count], 0, sizeof *(array));                                               \
+        &(array)[(count)++];                                                                       \
+    })
+
+static char *dup_text(json_object *root, const char *path)
+{
+    json_object *value = jsondoc_at(root, path);
+
+    return value ? note_value(value) : NULL;
+}
+
+/* The index: one map for exchanges and groups. */
+static int64_t index_find(const struct timeline *timeline, const char *key)
+{
+    json_object *value = NULL;
+
+    return json_object_object_get_ex(timeline->index, key, &value) ? json_object_get_int64(value)
+                                                                   : -1;
+}
+
+static void index_add(struct timeline *timeline, const char *key, size_t at)
+{
+    json_object_object_add(timeline->index, key, json_object_new_int64((int64_t)at));
+}
+
+static char *exchange_key(char key[INDEX_BYTES], unsigned journal, uint64_t exchange)
+{
+    snprintf(key, INDEX_BYTES, "%u/%" PRIu64, journal, exchange);
+    return key;
+}
+
+int64_t timeline_find_exchange(const struct timeline *timeline, unsigned journal, uint64_t exchange)
+{
+    char key[INDEX_BYTES];
+
+    return index_find(timeline, exchange_key(key, journal, exchange));
+}
+
+static struct replay_request *request_new(struct timeline *timeline, const struct event *event)
+{
+    char key[INDEX_BYTES];
+
+    index_add(timeline, exchange_key(key, event->journal, (uint64_t)event->exchange),
+              timeline->request_count);
+    struct replay_request *request = append(timeline->requests, timeline->request_count);
+    *request = (struct replay_request){
+        .journal = event->journal,
+        .exchange = (uint64_t)event->exchange,
+        .seq = event->seq,
+        .order_us = event->order_us,
+        .start_us = event->time_us,
+        .start_mono_us = event->mono_us,
+        .latency_us = -1,
+        .duration_us = -1,
+        .command = event->command ? xstrdup(event->command) : NULL,
+        .request = {.received = -1, .delivered = -1},
+        .response = {.received = -1, .delivered = -1},
+    };
+    return request;
+}
+
+/* The exchange that the event belongs to. One whose beginning is missing is shown as well. */
+static struct replay_request *request_of(struct timeline *timeline, const struct event *event)
+{
+    if (event->exchange < 0) {
+        timeline_add_finding(timeline, "journal %s, seq %" PRIu64 ": %s event without exchange",
+                             timeline->journals[event->journal].id, event->seq, event->type);
+        return NULL;
+    }
+    int64_t at = timeline_find_exchange(timeline, event->journal, (uint64_t)event->exchange);
+    if (at >= 0)
+        return &timeline->requests[at];
+    timeline_add_finding(
+        timeline, "journal %s, seq %" PRIu64 ": exchange %" PRId64 " begins with a %s event",
+        timeline->journals[event->journal].id, event->seq, event->exchange, event->type);
+    return request_new(timeline, event);
+}
+
+static void add_request(struct timeline *timeline, const struct event *event)
+{
+    json_object *root = event->root;
+
+    if (event->exchange >= 0 &&
+        timeline_find_exchange(timeline, event->journal, (uint64_t)event->exchange) >= 0) {
+        const char *method = jsondoc_string(root, "/method");
+        const char *uri = jsondoc_string(root, "/requestURI");
+        timeline_add_finding(timeline,
+                             "journal %s, seq %" PRIu64 ": exchange %" PRId64
+                             " begins once more, not shown: %.20s %.300s",
+                             timeline->journals[event->journal].id, event->seq, event->exchange,
+                             method ? method : "", uri ? uri : "");
+        return;
+    }
+    if (event->exchange < 0) {
+        ignore(request_of(timeline, event)); /* says so */
+        return;
+    }
+    struct replay_request *request = request_new(timeline, event);
+    request->is_known = true;
+    request->method = dup_text(root, "/method");
+    request->verb = dup_text(root, "/verb");
+    request->uri = dup_text(root, "/requestURI");
+    request->user = dup_text(root, "/user/username");
+    request->kubectl_session = dup_text(root, "/kubectlSession");
+    request->kubectl_command = dup_text(root, "/kubectlCommand");
+    json_object *object = jsondoc_at(root, "/objectRef");
+    if (object)
+        request->object_ref = xstrdup(json_object_to_json_string_ext(object, 0));
+}
+
+static int64_t since_start(const struct replay_request *request, const struct event *event)
+{
+    if (!request->start_mono_us || event->mono_us < request->start_mono_us)
+        return -1;
+    return event->mono_us - request->start_mono_us;
+}
+
+static void add_response(struct timeline *timeline, const struct event *event)
+{
+    struct replay_request *request = request_of(timeline, event);
+
+    if (!request)
+        return;
+    if (request->stage == STAGE_COMPLETE)
+        timeline_add_finding(
+            timeline, "journal %s, seq %" PRIu64 ": response after the end of exchange %" PRId64,
+            timeline->journals[event->journal].id, event->seq, event->exchange);
+    else
+        request->stage = STAGE_ANSWERED;
+    int64_t code = jsondoc_int(event->root, "/responseStatus/code", 0);
+    request->code = code >= 100 && code <= 999 ? (int)code : 0;
+    request->latency_us = jsondoc_int(event->root, "/latency_us", since_start(request, event));
+}
+
+static struct replay_flow *flow_of(struct timeline *timeline, const struct event *event)
+{
+    struct replay_request *request = request_of(timeline, event);
+    const char *of = jsondoc_string(event->root, "/of");
+
+    if (!request)
+        return NULL;
+    if (of && strcmp(of, "request") == 0)
+        return &request->request;
+    if (of && strcmp(of, "response") == 0)
+        return &request->response;
+    timeline_add_finding(timeline,
+                         "journal %s, seq %" PRIu64 ": %s event of neither request nor response",
+                         timeline->journals[event->journal].id, event->seq, event->type);
+    return NULL;
+}
+
+static uint64_t count_placeholders(struct str text)
+{
+    uint64_t count = 0;
+
+    for (ptrdiff_t at; (at = str_find(text, PLACEHOLDER)) >= 0; count++)
+        text = str_skip(text, (size_t)at + PLACEHOLDER.len);
+    return count;
+}
+
+static void add_body(struct timeline *timeline, const struct event *event)
+{
+    struct replay_flow *flow = flow_of(timeline, event);
+    json_object *text = jsondoc_at(event->root, "/text");
+
+    if (!flow)
+        return;
+    int64_t covers = jsondoc_int(event->root, "/covers", 0);
+    flow->recorded += covers > 0 ? (uint64_t)covers : 0;
+    if (json_object_is_type(text, json_type_string))
+        flow->redacted += count_placeholders(
+            str_make(json_object_get_string(text), (size_t)json_object_get_string_len(text)));
+}
+
+static void add_withheld(struct timeline *timeline, const struct event *event)
+{
+    struct replay_flow *flow = flow_of(timeline, event);
+
+    if (!flow)
+        return;
+    int64_t bytes = jsondoc_int(event->root, "/bytes", 0);
+    flow->withheld++;
+    flow->withheld_bytes += bytes > 0 ? (uint64_t)bytes : 0;
+    if (!flow->reason)
+        flow->reason = dup_text(event->root, "/reason");
+}
+
+static void add_complete(struct timeline *timeline, const struct event *event)
+{
+    struct replay_request *request = request_of(timeline, event);
+    json_object *root = event->root;
+
+    if (!request)
+        return;
+    if (request->stage == STAGE_COMPLETE) {
+        timeline_add_finding(timeline,
+                             "journal %s, seq %" PRIu64 ": exchange %" PRId64 " ends once more",
+                             timeline->journals[event->journal].id, event->seq, event->exchange);
+        return;
+    }
+    request->stage = STAGE_COMPLETE;
+    request->outcome = dup_text(root, "/outcome");
+    request->forwarded = dup_text(root, "/forwarded");
+    request->request.received = jsondoc_int(root, "/requestBytes/received", -1);
+    request->request.delivered = jsondoc_int(root, "/requestBytes/delivered", -1);
+    request->response.received = jsondoc_int(root, "/responseBytes/received", -1);
+    request->response.delivered = jsondoc_int(root, "/responseBytes/delivered", -1);
+    request->latency_us = jsondoc_int(root, "/latency_us", request->latency_us);
+    request->duration_us = jsondoc_int(root, "/duration_us", since_start(request, event));
+}
+
+static struct replay_group *group_new(struct timeline *timeline, enum replay_group_kind kind,
+                                      const char *key, const char *id)
+{
+    index_add(timeline, key, timeline->group_count);
+    struct replay_group *group = append(timeline->groups, timeline->group_count);
+    group->kind = kind;
+    group->id = id ? xstrdup(id) : NULL;
+    group->duration_us = -1;
+    return group;
+}
+
+static struct replay_group *group_find(struct timeline *timeline, const char *key)
+{
+    int64_t at = index_find(timeline, key);
+
+    return at < 0 ? NULL : &timeline->groups[at];
+}
+
+static void add_command_start(struct timeline *timeline, const struct event *event)
+{
+    scoped(free_text) char *key = xasprintf("c/%s", event->command ? event->command : "");
+
+    if (group_find(timeline, key))
+        timeline_add_finding(timeline,
+                             "journal %s, seq %" PRIu64 ": command %.60s starts once more",
+                             timeline->journals[event->journal].id, event->seq,
+                             event->command ? event->command : "without id");
+    struct replay_group *group = group_new(timeline, GROUP_COMMAND, key, event->command);
+    group->journal = event->journal;
+    group->seq = event->seq;
+    group->order_us = event->order_us;
+    group->start_us = event->time_us;
+    group->is_outside = jsondoc_bool(event->root, "/outside", false);
+    group->argv_omitted = jsondoc_int(event->root, "/argvOmitted", 0);
+    json_object *argv = jsondoc_at(event->root, "/argv");
+    group->argc = jsondoc_count(event->root, "/argv");
+    group->argv = xcalloc(group->argc + 1, sizeof *group->argv);
+    for (size_t i = 0; i < group->argc; i++) {
+        group->argv[i] = note_value(json_object_array_get_idx(argv, i));
+    }
+}
+
+static void add_command_exit(struct timeline *timeline, const struct event *event)
+{
+    scoped(free_text) char *key = xasprintf("c/%s", event->command ? event->command : "");
+    struct replay_group *group = group_find(timeline, key);
+
+    if (!group || group->has_exit) {
+        timeline_add_finding(timeline, "journal %s, seq %" PRIu64 ": command %.60s ends %s",
+                             timeline->journals[event->journal].id, event->seq,
+                             event->command ? event->command : "without id",
+                             group ? "once more" : "without a start");
+        return;
+    }
+    group->has_exit = true;
+    group->code = (int)jsondoc_int(event->root, "/code", 0);
+    group->signal = (int)jsondoc_int(event->root, "/signal", 0);
+    int64_t between = event->time_us && group->start_us ? event->time_us - group->start_us : -1;
+    group->duration_us = jsondoc_int(event->root, "/duration_us", between < 0 ? -1 : between);
+}
+
+static void add_session_start(struct timeline *timeline, const struct event *event)
+{
+    struct replay_journal *journal = &timeline->journals[event->journal];
+
+    if (!journal->start)
+        journal->start = json_object_get(event->root);
+    else
+        timeline_add_finding(timeline, "journal %s, seq %" PRIu64 ": a second session.start",
+                             journal->id, event->seq);
+}
+
+static void add_session_end(struct timeline *timeline, const struct event *event)
+{
+    struct replay_journal *journal = &timeline->journals[event->journal];
+
+    if (!journal->end)
+        journal->end = json_object_get(event->root);
+    else
+        timeline_add_finding(timeline, "journal %s, seq %" PRIu64 ": a second session.end",
+                             journal->id, event->seq);
+}
+
+static void add_note(struct timeline *timeline, const struct event *event)
+{
+    scoped(free_text) char *text = note_text(event->type, event->root);
+
+    if (!text)
+        return; /* a token that was accepted, a call that policy allows */
+    struct replay_note *note = append(timeline->notes, timeline->note_count);
+    *note = (struct replay_note){
+        .type = xstrdup(event->type),
+        .text = take(text),
+        .journal = event->journal,
+        .seq = event->seq,
+        .order_us = event->order_us,
+        .time_us = event->time_us,
+        .command = event->command ? xstrdup(event->command) : NULL,
+        .exchange = event->exchange,
+        .request = -1,
+        .group = -1,
+    };
+}
+
+static void add_unshown(struct timeline *timeline, const struct event *event)
+{
+    json_object *count = NULL;
+
+    if (json_object_object_get_ex(timeline->unshown, event->type, &count))
+        json_object_set_int64(count, json_object_get_int64(count) + 1);
+    else if (json_object_object_length(timeline->unshown) < TIMELINE_FINDINGS_MAX)
+        jsondoc_put_int(timeline->unshown, event->type, 1);
+}
+
+static const struct {
+    const char *type;
+    void (*add)(struct timeline *timeline, const struct event *event);
+} event_types[] = {
+    {"body", add_body},
+    {"request", add_request},
+    {"response", add_response},
+    {"complete", add_complete},
+    {"withheld", add_withheld},
+    {"command.start", add_command_start},
+    {"command.exit", add_command_exit},
+    {"session.start", add_session_start},
+    {"session.end", add_session_end},
+    {"auth", add_note},
+    {"clock", add_note},
+    {"config", add_note},
+    {"credential.issued", add_note},
+    {"degraded", add_note},
+    {"gap", add_note},
+    {"mark", add_note},
+    {"policy", add_note},
+    {"recovered", add_note},
+    {NULL, add_unshown},
+};
+
+/* Order is `seq`, so a clock that goes back sorts nothing before what was recorded earlier. */
+static void stamp(struct timeline *timeline, struct event *event)
+{
+    struct replay_journal *journal = &timeline->journals[event->journal];
+    const char *time = jsondoc_string(event->root, "/time");
+
+    if (!time || !clock_parse(str_from(time), &event->time_us) || event->time_us < 0)
+        event->time_us = 0;
+    event->mono_us = jsondoc_int(event->root, "/mono_us", 0);
+    event->order_us =
+        event->time_us > journal->last_order_us ? event->time_us : journal->last_order_us;
+    journal->last_order_us = event->order_us;
+    if (!event->time_us)
+        return;
+    if (!journal->first_us)
+        journal->first_us = event->time_us;
+    journal->last_us = event->order_us;
+    if (!timeline->first_us || event->time_us < timeline->first_us)
+        timeline->first_us = event->time_us;
+    if (event->time_us > timeline->last_us)
+        timeline->last_us = event->time_us;
+}
+
+static void check_seq(struct timeline *timeline, struct event *event)
+{
+    struct replay_journal *journal = &timeline->journals[event->journal];
+    int64_t seq = jsondoc_int(event->root, "/seq", -1);
+
+    event->seq = seq < 0 ? journal->next_seq : (uint64_t)seq;
+    bool is_after_hole = event->seq > journal->next_seq && strcmp(event->type, "gap") == 0;
+    if (seq < 0 || (event->seq != journal->next_seq && !is_after_hole))
+        timeline_add_finding(timeline, "journal %s: seq %" PRId64 " where %" PRIu64 " was expected",
+                             journal->id, seq, journal->next_seq);
+    journal->next_seq = event->seq + 1;
+}
+
+static bool is_frame_line(const char *type)
+{
+    return strcmp(type, "segment") == 0 || strcmp(type, "index") == 0 ||
+           strcmp(type, "signature") == 0;
+}
+
+void timeline_add(struct timeline *timeline, unsigned journal, struct str line)
+{
+    struct error err = {0};
+    scoped(jsondoc_free) json_object *root = jsondoc_parse(line, &err);
+    struct event event = {
+        .root = root,
+        .journal = journal,
+        .type = root ? jsondoc_string(root, "/type") : NULL,
+    };
+
+    if (!event.type) {
+        timeline_add_finding(timeline, "journal %s, after seq %" PRIu64 ": a line is no event: %s",
+                             timeline->journals[journal].id, timeline->journals[journal].next_seq,
+                             root ? "it has no type" : err.text);
+        return;
+    }
+    if (is_frame_line(event.type))
+        return;
+    const char *session = jsondoc_string(root, "/session");
+    if (!session || strcmp(session, timeline->session) != 0)
+        timeline_add_finding(timeline, "journal %s: an event of session %.60s",
+                             timeline->journals[journal].id, session ? session : "(none)");
+    event.command = jsondoc_string(root, "/command");
+    event.exchange = jsondoc_int(root, "/exchange", -1);
+    stamp(timeline, &event);
+    check_seq(timeline, &event);
+    timeline->journals[journal].events++;
+    size_t i = 0;
+    while (event_types[i].type && strcmp(event_types[i].type, event.type) != 0)
+        i++;
+    event_types[i].add(timeline, &event);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct replay_row *x = a, *y = b;
+
+    if (x->order_us != y->order_us)
+        return x->order_us < y->order_us ? -1 : 1;
+    if (x->journal != y->journal)
+        return x->journal < y->journal ? -1 : 1;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static void number_requests(struct timeline *timeline)
+{
+    struct replay_row *rows = xcalloc(timeline->request_count + 1, sizeof *rows);
+
+    for (size_t i = 0; i < timeline->request_count; i++) {
+        const struct replay_request *request = &timeline->requests[i];
+        rows[i] = (struct replay_row){false, i, request->order_us, request->journal, request->seq};
+    }
+    qsort(rows, timeline->request_count, sizeof *rows, compare_rows);
+    timeline->by_number = xcalloc(timeline->request_count + 1, sizeof *timeline->by_number);
+    for (size_t i = 0; i < timeline->request_count; i++) {
+        timeline->by_number[i] = (uint32_t)rows[i].index;
+        timeline->requests[rows[i].index].number = (uint32_t)i + 1;
+    }
+    free(rows);
+}
+
+/* The group that a request belongs to, made when it is the first. */
+static struct replay_group *group_of(struct timeline *timeline,
+                                     const struct replay_request *request)
+{
+    enum replay_group_kind kind = request->command           ? GROUP_UNANNOUNCED
+                                  : request->kubectl_session ? GROUP_KUBECTL
+                                                             : GROUP_NONE;
+    const char *id = request->command ? request->command : request->kubectl_session;
+    scoped(free_text) char *key = xasprintf("%c/%s", "ccsn"[kind], id ? id : "");
+    struct replay_group *group = group_find(timeline, key);
+
+    if (group)
+        return group;
+    group = group_new(timeline, kind, key, id);
+    group->journal = request->journal;
+    group->seq = request->seq;
+    group->order_us = request->order_us;
+    group->start_us = request->start_us;
+    if (request->kubectl_command) {
+        group->argv = xcalloc(2, sizeof *group->argv);
+        group->argv[group->argc++] = xstrdup(request->kubectl_command);
+    }
+    return group;
+}
+
+static void group_requests(struct timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->request_count; i++) {
+        uint32_t at = timeline->by_number[i];
+        struct replay_group *group = group_of(timeline, &timeline->requests[at]);
+        *append(group->requests, group->request_count) = at;
+    }
+}
+
+static void place_notes(struct timeline *timeline)
+{
+    for (size_t i = timeline->note_count; i > 0; i--) { /* backwards: each goes to the front */
+        struct replay_note *note = &timeline->notes[i - 1];
+        if (note->exchange >= 0)
+            note->request =
+                timeline_find_exchange(timeline, note->journal, (uint64_t)note->exchange);
+        if (note->request < 0 && note->command) {
+            scoped(free_text) char *key = xasprintf("c/%s", note->command);
+            note->group = index_find(timeline, key);
+        }
+        size_t *first = note->request >= 0 ? &timeline->requests[note->request].first_note
+                        : note->group >= 0 ? &timeline->groups[note->group].first_note
+                                           : NULL;
+        if (!first)
+            continue;
+        note->next = *first;
+        *first = i;
+    }
+}
+
+static void make_rows(struct timeline *timeline)
+{
+    timeline->rows =
+        xcalloc(timeline->group_count + timeline->note_count + 1, sizeof *timeline->rows);
+    for (size_t i = 0; i < timeline->group_count; i++) {
+        const struct replay_group *group = &timeline->groups[i];
+        timeline->rows[timeline->row_count++] =
+            (struct replay_row){false, i, group->order_us, group->journal, group->seq};
+    }
+    for (size_t i = 0; i < timeline->note_count; i++) {
+        const struct replay_note *note = &timeline->notes[i];
+        if (note->request < 0 && note->group < 0)
+            timeline->rows[timeline->row_count++] =
+                (struct replay_row){true, i, note->order_us, note->journal, note->seq};
+    }
+    qsort(timeline->rows, timeline->row_count, sizeof *timeline->rows, compare_rows);
+    for (size_t i = 0; i < timeline->row_count; i++) {
+        struct replay_row *row = &timeline->rows[i];
+        if (!row->is_note && timeline->groups[row->index].kind == GROUP_COMMAND)
+            timeline->groups[row->index].number = (uint32_t)++timeline->command_count;
+    }
+}
+
+/* FORMAT.md section 3: journals of one session id belong together only when their actor is one. */
+static void check_actors(struct timeline *timeline)
+{
+    const struct replay_journal *first = NULL;
+
+    for (unsigned i = 0; i < timeline->journal_count; i++) {
+        const struct replay_journal *journal = &timeline->journals[i];
+        json_object *actor = journal->start ? jsondoc_at(journal->start, "/actor") : NULL;
+        if (!journal->start) {
+            timeline_add_finding(timeline, "journal %s has no session.start", journal->id);
+            continue;
+        }
+        if (!first)
+            first = journal;
+        else if (!json_object_equal(actor, jsondoc_at(first->start, "/actor")))
+            timeline_add_finding(timeline, "journals %s and %s name different actors", first->id,
+                                 journal->id);
+    }
+}
+
+void timeline_finish(struct timeline *timeline)
+{
+    check_actors(timeline);
+    number_requests(timeline);
+    group_requests(timeline);
+    place_notes(timeline);
+    make_rows(timeline);
+    json_object_object_foreach(timeline->unshown, type, count) timeline_add_finding(
+        timeline, "%" PRId64 " %.100s events are not shown here (-o jsonl does)",
+        json_object_get_int64(count), type);
+}
+
+const struct replay_request *timeline_request(const struct timeline *timeline, uint64_t number)
+{
+    if (number < 1 || number > timeline->request_count)
+        return NULL;
+    return &timeline->requests[timeline->by_number[number - 1]];
+}
+
+const struct replay_group *timeline_command(const struct timeline *timeline, uint64_t number)
+{
+    for (size_t i = 0; number && i < timeline->group_count; i++)
+        if (timeline->groups[i].number == number)
+            return &timeline->groups[i];
+    return NULL;
+}
+
+json_object *timeline_session_start(const struct timeline *timeline)
+{
+    json_object *first = NULL;
+
+    for (unsigned i = 0; i < timeline->journal_count; i++) {
+        json_object *start = timeline->journals[i].start;
+        if (start && jsondoc_at(start, "/argv"))
+            return start;
+        if (!first)
+            first = start;
+    }
+    return first;
+}
+
+static void free_request(struct replay_request *request)
+{
+    free(request->command);
+    free(request->method);
+    free(request->verb);
+    free(request->uri);
+    free(request->user);
+    free(request->kubectl_session);
+    free(request->kubectl_command);
+    free(request->object_ref);
+    free(request->outcome);
+    free(request->forwarded);
+    free(request->request.reason);
+    free(request->response.reason);
+}
+
+static void free_group(struct replay_group *group)
+{
+    for (size_t i = 0; i < group->argc; i++)
+        free(group->argv[i]);
+    free(group->argv);
+    free(group->id);
+    free(group->requests);
+}
+
+void timeline_free(struct timeline **timeline)
+{
+    struct timeline *it = *timeline;
+
+    if (!it)
+        return;
+    for (unsigned i = 0; i < it->journal_count; i++) {
+        jsondoc_free(&it->journals[i].start);
+        jsondoc_free(&it->journals[i].end);
+    }
+    for (size_t i = 0; i < it->request_count; i++)
+        free_request(&it->requests[i]);
+    for (size_t i = 0; i < it->group_count; i++)
+        free_group(&it->groups[i]);
+    for (size_t i = 0; i < it->note_count; i++) {
+        free(it->notes[i].type);
+        free(it->notes[i].text);
+        free(it->notes[i].command);
+    }
+    for (size_t i = 0; i < it->finding_count; i++)
+        free(it->findings[i]);
+    free(it->journals);
+    free(it->requests);
+    free(it->by_number);
+    free(it->groups);
+    free(it->notes);
+    free(it->rows);
+    free(it->findings);
+    free(it->session);
+    jsondoc_free(&it->index);
+    jsondoc_free(&it->unshown);
+    free(it);
+    *timeline = NULL;
+}
