@@ -29,9 +29,8 @@ struct h1_reader {
  * "Transfer-Encoding: chunked" (1.0: none), never both, and a target in origin form. */
 must_use enum io h1_read_request(struct h1_reader *reader, struct str *in, struct http_head *head,
                                  struct error *err);
-/* Also 1xx responses, each by itself. `request_method` decides what lengths may mean. */
-must_use enum io h1_read_response(struct h1_reader *reader, struct str *in,
-                                  struct str request_method, struct http_head *head,
+/* Also 1xx responses, each by itself. */
+must_use enum io h1_read_response(struct h1_reader *reader, struct str *in, struct http_head *head,
                                   struct error *err);
 /* Has something of a head arrived? When the stream ends then, it was cut. */
 bool h1_reader_has_begun(const struct h1_reader *reader);
