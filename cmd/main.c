@@ -61,7 +61,6 @@ static int exit_status_of(enum error_kind kind)
     case ERROR_NONE:
     case ERROR_INTERNAL:
     case ERROR_PROTOCOL:
-    case ERROR_NOT_EXECUTABLE:
         return EXIT_ERROR;
     case ERROR_USAGE:
     case ERROR_CONFIG:
@@ -82,26 +81,16 @@ static int exit_status_of(enum error_kind kind)
 /* For exec and the shim: the small numbers belong to the child that was not started. */
 static int child_exit_status_of(enum error_kind kind)
 {
-    switch (kind) {
-    case ERROR_USAGE:
-        return EXIT_USAGE;
-    case ERROR_CONFIG:
-    case ERROR_UNVERIFIABLE:
-        return EXIT_CHILD_CONFIG;
-    case ERROR_AUTH:
+    switch (exit_status_of(kind)) {
+    case EXIT_LOGIN:
         return EXIT_CHILD_LOGIN;
-    case ERROR_NOT_FOUND:
-        return EXIT_CHILD_NOT_FOUND;
-    case ERROR_NOT_EXECUTABLE:
-        return EXIT_CHILD_NOT_EXECUTABLE;
-    case ERROR_NONE:
-    case ERROR_INTERNAL:
-    case ERROR_PROTOCOL:
-    case ERROR_NETWORK:
-    case ERROR_STORAGE:
+    case EXIT_USAGE:
+    case EXIT_NO_SESSION:
+    case EXIT_UNVERIFIABLE:
+        return EXIT_CHILD_CONFIG;
+    default:
         return EXIT_CHILD_TEMPORARY;
     }
-    unreachable();
 }
 
 static const struct command *command_find(const char *name)
