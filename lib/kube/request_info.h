@@ -1,6 +1,9 @@
 /* request_info.h - which verb on which object a request is: Kubernetes' RequestInfo
  * (k8s.io/apiserver pkg/endpoints/request/requestinfo.go, RequestInfoFactory.NewRequestInfo), and
- * the class that decides what may be recorded of it. No I/O. */
+ * the class that decides what may be recorded of it. No I/O.
+ *
+ * One known difference: label selectors are not parsed. Where one is malformed, which the server
+ * answers with 400, a name that a field selector gives is still reported here. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,0 +1,362 @@
+#include "kube/redact.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/num.h"
+#include "base/secret.h"
+#include "kube/inflate.h"
+#include "kube/redact_json.h"
+
+/* A piece is cut when it is over PIECE_FULL; no JSON_STEP bytes grow by more than seven times
+ * ("":1, becomes the shortest placeholder), so none is over REDACT_PIECE_MAX. */
+#define JSON_STEP ((size_t)8 << 10)
+#define PIECE_FULL ((size_t)64 << 10)
+_Static_assert(PIECE_FULL + 7 * JSON_STEP <= REDACT_PIECE_MAX, "a piece may outgrow its limit");
+
+enum mode { MODE_PASS, MODE_JSON, MODE_WITHHOLD };
+
+struct redact {
+    enum mode mode;
+    const char *reason; /* why it is withheld; of MODE_JSON: why it would be, were it no JSON */
+    bool is_secret;
+    bool is_encoded; /* an encoding that cannot be taken off is still on */
+    char encoding[32];
+
+    struct inflate *gz;             /* or NULL */
+    struct redact_json *json;       /* or NULL */
+    struct fingerprint *print;      /* of values, then of the run that is withheld */
+    const struct redact_sink *sink; /* during a call */
+
+    uint64_t offset;     /* where the next piece starts */
+    uint64_t run_offset; /* where the withheld run starts */
+    bool is_in_run;
+    bool is_ended;
+    uint64_t runs;
+
+    /* The piece that is being made: a part of the input as long as it is one part, else a copy. */
+    struct str part;
+    struct buf text;
+};
+
+/* The value without its parameters. */
+static struct str media_type(struct str content_type)
+{
+    return str_trim(str_split(&content_type, ';'));
+}
+
+static bool type_is(struct str type, const char *name)
+{
+    return str_equal_nocase(type, str_from(name));
+}
+
+static bool type_ends(struct str type, const char *suffix)
+{
+    struct str end = str_from(suffix);
+
+    return type.len >= end.len && str_equal_nocase(str_skip(type, type.len - end.len), end);
+}
+
+static bool type_starts(struct str type, const char *prefix)
+{
+    struct str start = str_from(prefix);
+
+    return type.len >= start.len && str_equal_nocase(str_first(type, start.len), start);
+}
+
+static bool is_yaml(struct str type)
+{
+    return type_ends(type, "yaml");
+}
+
+static bool is_json_patch(struct str type)
+{
+    return type_is(type, "application/json-patch+json");
+}
+
+/* NULL: it is JSON. Else the word for what it is. */
+static const char *unreadable(struct str type)
+{
+    if (type.len == 0 || type_is(type, "application/json") || type_ends(type, "+json"))
+        return NULL;
+    if (is_yaml(type))
+        return "yaml";
+    if (type_ends(type, "protobuf"))
+        return "protobuf";
+    if (type_ends(type, "cbor") || type_ends(type, "cbor-seq"))
+        return "cbor";
+    return type_starts(type, "text/") ? "text" : "media_type";
+}
+
+bool redact_needs_whole(const struct request_info *info, struct str content_type)
+{
+    struct str type = media_type(content_type);
+
+    return info->is_secret_bearing && !info->is_opaque && (is_yaml(type) || is_json_patch(type));
+}
+
+static void choose_encoding(struct redact *redact, struct str encoding)
+{
+    encoding = str_trim(encoding);
+    if (encoding.len == 0 || str_equal_nocase(encoding, STR("identity")))
+        return;
+    size_t len = min_of(encoding.len, sizeof redact->encoding - 1);
+    memcpy(redact->encoding, encoding.data, len);
+    if (str_equal_nocase(encoding, STR("gzip")) || str_equal_nocase(encoding, STR("x-gzip")))
+        redact->gz = inflate_new();
+    else
+        redact->is_encoded = true;
+}
+
+static void choose_mode(struct redact *redact, const struct redact_config *config)
+{
+    struct str type = media_type(config->content_type);
+
+    if (!config->info->is_secret_bearing)
+        return;
+    redact->mode = MODE_WITHHOLD;
+    if (config->info->is_opaque)
+        redact->reason = config->info->is_canonical ? "proxy" : "path";
+    else if (redact->is_encoded)
+        redact->reason = "encoding";
+    else
+        redact->reason = unreadable(type);
+    /* server-side apply sends JSON under the name of YAML */
+    if (redact->reason && !(is_yaml(type) && str_is(str_from(redact->reason), "yaml")))
+        return;
+    redact->mode = MODE_JSON;
+    redact->json = redact_json_new(is_json_patch(type) && config->direction == REDACT_REQUEST
+                                       ? REDACT_JSON_PATCH
+                                       : REDACT_JSON_OBJECTS,
+                                   redact->print);
+}
+
+struct redact *redact_new(const struct redact_config *config)
+{
+    struct redact *redact = xcalloc(1, sizeof *redact);
+
+    redact->print = fingerprint_new(config->key, config->cluster);
+    redact->is_secret = config->info->is_secret_bearing;
+    redact->text.limit = REDACT_PIECE_MAX;
+    choose_encoding(redact, config->content_encoding);
+    choose_mode(redact, config);
+    return redact;
+}
+
+static void give_bytes(struct redact *redact, uint64_t covers, struct str data)
+{
+    struct redact_piece piece = {
+        .kind = PIECE_BYTES, .offset = redact->offset, .covers = covers, .data = data};
+
+    redact->offset += covers;
+    redact->sink->piece(redact->sink->context, &piece);
+}
+
+/* `bytes` of the run that is withheld for `reason`. */
+static void give_withheld(struct redact *redact, struct str bytes, const char *reason)
+{
+    if (!redact->is_in_run) {
+        redact->is_in_run = true;
+        redact->run_offset = redact->offset;
+        redact->runs++;
+        fingerprint_begin(redact->print);
+    }
+    struct redact_piece piece = {
+        .kind = PIECE_WITHHELD,
+        .offset = redact->offset,
+        .covers = bytes.len,
+        .reason = reason,
+        .run_offset = redact->run_offset,
+    };
+
+    fingerprint_add(redact->print, bytes);
+    fingerprint_peek(redact->print, piece.fingerprint);
+    redact->offset += bytes.len;
+    redact->sink->piece(redact->sink->context, &piece);
+}
+
+/* At most `max` bytes, and no code point cut in two where that can be helped. */
+static struct str step(struct str text, size_t max)
+{
+    size_t len = max;
+
+    if (text.len <= max)
+        return text;
+    for (size_t back = 0; back < 3 && ((unsigned char)text.data[len] & 0xc0) == 0x80; back++)
+        len--;
+    return str_first(text, ((unsigned char)text.data[len] & 0xc0) == 0x80 ? max : len);
+}
+
+static void piece_add_copy(void *context, struct str text)
+{
+    struct redact *redact = context;
+
+    if (redact->text.len == 0)
+        buf_append_str(&redact->text, redact->part);
+    buf_append_str(&redact->text, text);
+}
+
+static void piece_add_input(void *context, struct str text)
+{
+    struct redact *redact = context;
+    struct str *part = &redact->part;
+
+    if (redact->text.len)
+        buf_append_str(&redact->text, text);
+    else if (part->len == 0)
+        *part = text;
+    else if (part->data + part->len == text.data)
+        part->len += text.len;
+    else
+        piece_add_copy(context, text);
+}
+
+static struct redact_json_sink json_sink(struct redact *redact)
+{
+    return (struct redact_json_sink){piece_add_input, piece_add_copy, redact};
+}
+
+/* Gives out what was made of the `covers` bytes since the last time. */
+static void piece_end(struct redact *redact, uint64_t covers)
+{
+    struct str data = redact->text.len ? buf_str(&redact->text) : redact->part;
+
+    if (covers || data.len)
+        give_bytes(redact, covers, data);
+    redact->part = (struct str){0};
+    buf_clear(&redact->text);
+}
+
+static void add_json(struct redact *redact, struct str plain)
+{
+    const struct redact_json_sink sink = json_sink(redact);
+    uint64_t covers = 0;
+
+    while (plain.len) {
+        struct str next = step(plain, JSON_STEP);
+        size_t read = redact_json_add(redact->json, next, &sink);
+
+        covers += read;
+        plain = str_skip(plain, read);
+        if (read < next.len) {
+            bool is_first = redact->offset + covers == 0;
+
+            redact_json_end(redact->json, &sink);
+            piece_end(redact, covers);
+            redact->mode = MODE_WITHHOLD;
+            if (!is_first || !redact->reason)
+                redact->reason = redact_json_reason(redact->json);
+            give_withheld(redact, plain, redact->reason);
+            return;
+        }
+        if (max_of(redact->text.len, redact->part.len) >= PIECE_FULL) {
+            piece_end(redact, covers);
+            covers = 0;
+        }
+    }
+    piece_end(redact, covers);
+}
+
+static void add_plain(void *context, struct str plain)
+{
+    struct redact *redact = context;
+
+    switch (redact->mode) {
+    case MODE_PASS:
+        while (plain.len) {
+            struct str next = step(plain, REDACT_PIECE_MAX);
+
+            give_bytes(redact, next.len, next);
+            plain = str_skip(plain, next.len);
+        }
+        return;
+    case MODE_JSON:
+        add_json(redact, plain);
+        return;
+    case MODE_WITHHOLD:
+        give_withheld(redact, plain, redact->reason);
+        return;
+    }
+}
+
+/* What comes can no longer be decoded; the rest of the body is withheld as it is on the wire. */
+static void give_up(struct redact *redact, struct str wire, const char *reason)
+{
+    const struct redact_json_sink sink = json_sink(redact);
+
+    if (redact->mode == MODE_JSON) {
+        redact_json_end(redact->json, &sink);
+        piece_end(redact, 0);
+    }
+    inflate_free(&redact->gz);
+    redact->mode = MODE_WITHHOLD;
+    redact->reason = reason;
+    redact->is_in_run = false;
+    give_withheld(redact, wire, reason);
+}
+
+void redact_add(struct redact *redact, struct str wire_bytes, const struct redact_sink *sink)
+{
+    if (wire_bytes.len == 0)
+        return;
+    redact->sink = sink;
+    if (!redact->gz) {
+        add_plain(redact, wire_bytes);
+        return;
+    }
+    switch (inflate_add(redact->gz, &wire_bytes, add_plain, redact)) {
+    case INFLATE_OK:
+        return;
+    case INFLATE_BROKEN:
+        give_up(redact, wire_bytes, "broken_gzip");
+        return;
+    case INFLATE_TOO_LARGE:
+        give_up(redact, wire_bytes, "too_large");
+        return;
+    }
+}
+
+void redact_end(struct redact *redact, const struct redact_sink *sink)
+{
+    const struct redact_json_sink pieces = json_sink(redact);
+
+    if (redact->is_ended)
+        return;
+    redact->is_ended = true;
+    redact->sink = sink;
+    if (redact->gz && !inflate_is_complete(redact->gz)) {
+        give_up(redact, (struct str){0}, "truncated");
+    } else if (redact->mode == MODE_JSON) {
+        redact_json_end(redact->json, &pieces);
+        piece_end(redact, 0);
+    }
+}
+
+uint64_t redact_withheld(const struct redact *redact)
+{
+    return redact->runs + (redact->json ? redact_json_withheld(redact->json) : 0);
+}
+
+const char *redact_encoding(const struct redact *redact)
+{
+    return redact->encoding;
+}
+
+bool redact_is_decoded(const struct redact *redact)
+{
+    return !redact->is_encoded;
+}
+
+void redact_free(struct redact **redact)
+{
+    if (!*redact)
+        return;
+    inflate_free(&(*redact)->gz);
+    redact_json_free(&(*redact)->json);
+    fingerprint_free(&(*redact)->print);
+    secret_buf_free(&(*redact)->text);
+    free(*redact);
+    *redact = NULL;
+}
