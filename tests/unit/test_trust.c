@@ -33,7 +33,6 @@ static struct root root_new(const char *kind)
 {
     bool is_ec = strcmp(kind, "EC") == 0;
     struct root root = {.key = is_ec ? EVP_EC_gen("P-256") : EVP_PKEY_Q_keygen(NULL, NULL, kind)};
-    scoped(free_text) char *der = NULL;
     char hex[SHA256_HEX_BYTES];
     char *text;
 
