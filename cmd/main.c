@@ -61,6 +61,7 @@ static int exit_status_of(enum error_kind kind)
     case ERROR_NONE:
     case ERROR_INTERNAL:
     case ERROR_PROTOCOL:
+    case ERROR_NOT_EXECUTABLE:
         return EXIT_ERROR;
     case ERROR_USAGE:
     case ERROR_CONFIG:
@@ -81,16 +82,26 @@ static int exit_status_of(enum error_kind kind)
 /* For exec and the shim: the small numbers belong to the child that was not started. */
 static int child_exit_status_of(enum error_kind kind)
 {
-    switch (exit_status_of(kind)) {
-    case EXIT_LOGIN:
-        return EXIT_CHILD_LOGIN;
-    case EXIT_USAGE:
-    case EXIT_NO_SESSION:
-    case EXIT_UNVERIFIABLE:
+    switch (kind) {
+    case ERROR_USAGE:
+        return EXIT_USAGE;
+    case ERROR_CONFIG:
+    case ERROR_UNVERIFIABLE:
         return EXIT_CHILD_CONFIG;
-    default:
+    case ERROR_AUTH:
+        return EXIT_CHILD_LOGIN;
+    case ERROR_NOT_FOUND:
+        return EXIT_CHILD_NOT_FOUND;
+    case ERROR_NOT_EXECUTABLE:
+        return EXIT_CHILD_NOT_EXECUTABLE;
+    case ERROR_NONE:
+    case ERROR_INTERNAL:
+    case ERROR_PROTOCOL:
+    case ERROR_NETWORK:
+    case ERROR_STORAGE:
         return EXIT_CHILD_TEMPORARY;
     }
+    unreachable();
 }
 
 static const struct command *command_find(const char *name)

@@ -17,15 +17,16 @@
 /* What a caller can branch on; cmd/main.c maps it to the exit status. */
 enum error_kind {
     ERROR_NONE = 0,
-    ERROR_INTERNAL,     /* 1: nothing more specific */
-    ERROR_USAGE,        /* 2: the command line is wrong */
-    ERROR_CONFIG,       /* 2: kubeconfig, config file, environment */
-    ERROR_AUTH,         /* 4: a login is needed, or was refused */
-    ERROR_NETWORK,      /* 5: unreachable, reset, timed out */
-    ERROR_PROTOCOL,     /* 1: a peer, or a file, does not follow its format */
-    ERROR_STORAGE,      /* 5: it cannot be recorded: stop forwarding */
-    ERROR_NOT_FOUND,    /* 6: no such session, or an ambiguous prefix */
-    ERROR_UNVERIFIABLE, /* 7: unknown key, unknown version, unreadable store */
+    ERROR_INTERNAL,       /* 1: nothing more specific */
+    ERROR_USAGE,          /* 2: the command line is wrong */
+    ERROR_CONFIG,         /* 2: kubeconfig, config file, environment */
+    ERROR_AUTH,           /* 4: a login is needed, or was refused */
+    ERROR_NETWORK,        /* 5: unreachable, reset, timed out */
+    ERROR_PROTOCOL,       /* 1: a peer, or a file, does not follow its format */
+    ERROR_STORAGE,        /* 5: it cannot be recorded: stop forwarding */
+    ERROR_NOT_FOUND,      /* 6: no such session, or an ambiguous prefix; a program: 127 */
+    ERROR_NOT_EXECUTABLE, /* a program that is there and cannot be run: 126 */
+    ERROR_UNVERIFIABLE,   /* 7: unknown key, unknown version, unreadable store */
 };
 
 struct error {

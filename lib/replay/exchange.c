@@ -115,22 +115,18 @@ static void write_member(struct output *output, const char *indent, const char *
     end_line(output);
 }
 
-/* {"name": "value"}, or [["name", "value"], …] where order and repetition matter. */
+/* [{"name": …, "value": …}], without a value where only the name is recorded. */
 static void write_headers(struct output *output, json_object *headers)
 {
-    if (json_object_is_type(headers, json_type_object)) {
-        json_object_object_foreach(headers, name, value)
-            write_member(output, BODY_INDENT, name, value);
-        return;
-    }
     size_t count = jsondoc_count(headers, "");
+
     for (size_t i = 0; i < count; i++) {
-        json_object *pair = json_object_array_get_idx(headers, i);
-        const char *name = jsondoc_string(pair, "/0");
+        json_object *field = json_object_array_get_idx(headers, i);
+        const char *name = jsondoc_string(field, "/name");
         if (name)
-            write_member(output, BODY_INDENT, name, jsondoc_at(pair, "/1"));
+            write_member(output, BODY_INDENT, name, jsondoc_at(field, "/value"));
         else
-            write_member(output, BODY_INDENT, "header", pair);
+            write_member(output, BODY_INDENT, "(a field without name)", field);
     }
 }
 
@@ -149,8 +145,11 @@ static void write_event(struct output *output, json_object *event)
             write_member(output, "  ", key, value);
     }
     json_object *headers = jsondoc_at(event, "/headers");
-    if (!headers)
+    if (!json_object_is_type(headers, json_type_array)) {
+        if (headers)
+            write_member(output, "  ", "headers", headers);
         return;
+    }
     buf_append_text(&output->line, "  headers:");
     end_line(output);
     write_headers(output, headers);

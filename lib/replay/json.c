@@ -162,6 +162,7 @@ static json_object *request_json(const struct writer *writer, size_t index)
         jsondoc_put_int(out, "status", request->code);
     jsondoc_put_string(out, "outcome", request->outcome);
     jsondoc_put_string(out, "forwarded", request->forwarded);
+    jsondoc_put_string(out, "reason", request->reason);
     put_millis(out, "latencyMs", request->latency_us);
     put_millis(out, "durationMs", request->duration_us);
     put_flow(out, "requestBytes", &request->request);

@@ -60,6 +60,10 @@ static void append_outcome(struct buf *out, const struct replay_request *request
         buf_append_text(out, ", forwarded: ");
         format_safe(out, request->forwarded);
     }
+    if (request->reason) {
+        buf_append_text(out, ": ");
+        format_safe(out, request->reason);
+    }
 }
 
 static void append_flow(struct buf *out, const struct replay_flow *flow, const char *name)

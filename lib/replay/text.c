@@ -186,7 +186,7 @@ static void append_group_name(struct buf *out, const struct replay_group *group)
         else
             buf_append_text(out, "(arguments not recorded)");
         if (group->argv_omitted > 0)
-            buf_printf(out, " (and %" PRId64 " bytes more)", group->argv_omitted);
+            buf_printf(out, " (and %" PRId64 " arguments more)", group->argv_omitted);
         if (group->is_outside)
             buf_append_text(out, "  (outside: another kubeconfig)");
         return;

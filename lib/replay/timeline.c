@@ -203,7 +203,7 @@ static void add_response(struct timeline *timeline, const struct event *event)
         request->stage = STAGE_ANSWERED;
     int64_t code = jsondoc_int(event->root, "/responseStatus/code", 0);
     request->code = code >= 100 && code <= 999 ? (int)code : 0;
-    request->latency_us = jsondoc_int(event->root, "/latency_us", since_start(request, event));
+    request->latency_us = since_start(request, event);
 }
 
 static struct replay_flow *flow_of(struct timeline *timeline, const struct event *event)
@@ -275,12 +275,13 @@ static void add_complete(struct timeline *timeline, const struct event *event)
     request->stage = STAGE_COMPLETE;
     request->outcome = dup_text(root, "/outcome");
     request->forwarded = dup_text(root, "/forwarded");
-    request->request.received = jsondoc_int(root, "/requestBytes/received", -1);
-    request->request.delivered = jsondoc_int(root, "/requestBytes/delivered", -1);
-    request->response.received = jsondoc_int(root, "/responseBytes/received", -1);
-    request->response.delivered = jsondoc_int(root, "/responseBytes/delivered", -1);
-    request->latency_us = jsondoc_int(root, "/latency_us", request->latency_us);
-    request->duration_us = jsondoc_int(root, "/duration_us", since_start(request, event));
+    request->reason = dup_text(root, "/reason");
+    request->request.received = jsondoc_int(root, "/request/received", -1);
+    request->request.delivered = jsondoc_int(root, "/request/delivered", -1);
+    request->response.received = jsondoc_int(root, "/response/received", -1);
+    request->response.delivered = jsondoc_int(root, "/response/delivered", -1);
+    request->latency_us = jsondoc_int(root, "/latency/answered_us", request->latency_us);
+    request->duration_us = jsondoc_int(root, "/latency/total_us", since_start(request, event));
 }
 
 static struct replay_group *group_new(struct timeline *timeline, enum replay_group_kind kind,
@@ -341,7 +342,7 @@ static void add_command_exit(struct timeline *timeline, const struct event *even
     group->code = (int)jsondoc_int(event->root, "/code", 0);
     group->signal = (int)jsondoc_int(event->root, "/signal", 0);
     int64_t between = event->time_us && group->start_us ? event->time_us - group->start_us : -1;
-    group->duration_us = jsondoc_int(event->root, "/duration_us", between < 0 ? -1 : between);
+    group->duration_us = jsondoc_int(event->root, "/durationUs", between < 0 ? -1 : between);
 }
 
 static void add_session_start(struct timeline *timeline, const struct event *event)
@@ -676,6 +677,7 @@ static void free_request(struct replay_request *request)
     free(request->object_ref);
     free(request->outcome);
     free(request->forwarded);
+    free(request->reason);
     free(request->request.reason);
     free(request->response.reason);
 }

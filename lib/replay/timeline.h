@@ -48,8 +48,8 @@ struct replay_request {
     /* Owned, NULL when absent. */
     char *command; /* invocation id, as the client asserted it */
     char *method, *verb, *uri, *user, *kubectl_session, *kubectl_command;
-    char *object_ref; /* JSON text */
-    char *outcome, *forwarded;
+    char *object_ref;                   /* JSON text */
+    char *outcome, *forwarded, *reason; /* of `complete` */
     struct replay_flow request, response;
     size_t first_note; /* 1 + index into notes[]; 0: none */
 };
@@ -74,7 +74,7 @@ struct replay_group {
     int code;   /* valid when has_exit and signal is 0 */
     int signal; /* 0: none */
     bool is_outside;
-    int64_t argv_omitted; /* bytes */
+    int64_t argv_omitted; /* arguments */
     char **argv;          /* owned */
     size_t argc;
     uint32_t *requests; /* owned: indices into requests[], in order */

@@ -105,7 +105,7 @@ static void assert_text(const char *expected, const char *found)
     "\",\"offset\":0,\"covers\":" text
 #define COMPLETE_OK(number, received)                                                              \
     "\"type\":\"complete\",\"exchange\":" #number                                                  \
-    ",\"outcome\":\"ok\",\"forwarded\":\"all\",\"responseBytes\":{\"received\":" #received         \
+    ",\"outcome\":\"ok\",\"forwarded\":\"all\",\"response\":{\"received\":" #received              \
     ",\"delivered\":" #received "}"
 
 static const struct sample shop[] = {
@@ -122,7 +122,7 @@ static const struct sample shop[] = {
     {"aaaaaaaa", 0.185, BODY(0, "response", "11,\"text\":\"{\\\"a\\\":[1,2]}\"")},
     {"aaaaaaaa", 0.191, COMPLETE_OK(0, 3482)},
     {"aaaaaaaa", 0.41,
-     "\"type\":\"command.exit\",\"command\":\"c1\",\"code\":0,\"duration_us\":310000"},
+     "\"type\":\"command.exit\",\"command\":\"c1\",\"code\":0,\"durationUs\":310000"},
     {"aaaaaaaa", 3, "\"type\":\"mark\",\"what\":\"idle\",\"why\":\"the agent thinks\""},
     {"aaaaaaaa", 41.2,
      "\"type\":\"command.start\",\"command\":\"c2\",\"argv\":[\"kubectl\",\"get\",\"secret\","
@@ -146,9 +146,10 @@ static const struct sample shop[] = {
      "deletes\""},
     {"aaaaaaaa", 41.37, "\"type\":\"response\",\"exchange\":2,\"responseStatus\":{\"code\":403}"},
     {"aaaaaaaa", 41.38,
-     "\"type\":\"complete\",\"exchange\":2,\"outcome\":\"refused\",\"forwarded\":\"none\""},
+     "\"type\":\"complete\",\"exchange\":2,\"outcome\":\"refused\",\"forwarded\":\"none\","
+     "\"reason\":\"rule R12\""},
     {"aaaaaaaa", 42.4,
-     "\"type\":\"command.exit\",\"command\":\"c2\",\"signal\":9,\"duration_us\":1200000"},
+     "\"type\":\"command.exit\",\"command\":\"c2\",\"signal\":9,\"durationUs\":1200000"},
     {"bbbbbbbb", 1.5,
      "\"type\":\"session.start\",\"actor\":{\"name\":\"ana\"},\"cluster\":\"dev\""},
     {"bbbbbbbb", 1.6,
@@ -193,7 +194,7 @@ static void text_shows_commands_with_their_requests(void **state)
                 "                      ! 2 secret values withheld from the recorded response\n"
                 "            4  DELETE /api/v1/namespaces/shop/secrets/db\n"
                 "                                                       403         0 B     30 ms\n"
-                "                      ! refused by the gateway, forwarded: none\n"
+                "                      ! refused by the gateway, forwarded: none: rule R12\n"
                 "                      ! policy: deny, R12, no deletes\n",
                 text);
 }
@@ -303,14 +304,15 @@ static void exchange_is_shown_in_full(void **state)
         {"aaaaaaaa", 1,
          "\"type\":\"request\",\"exchange\":7,\"command\":\"c1\",\"method\":\"POST\","
          "\"requestURI\":\"/x\\u001b\","
-         "\"userAgent\":\"kubectl\",\"headers\":{\"Accept\":\"a\",\"Authorization\":null}"},
+         "\"userAgent\":\"kubectl\",\"headers\":[{\"name\":\"Accept\",\"value\":\"a\"},{\"name\":"
+         "\"Authorization\"}]"},
         {"aaaaaaaa", 2,
          "\"type\":\"body\",\"exchange\":7,\"of\":\"request\",\"offset\":0,\"covers\":9,\"text\":"
          "\"{\\\"a\\\":\\\"b\\\"}\""},
         {"aaaaaaaa", 3,
-         "\"type\":\"response\",\"exchange\":7,\"responseStatus\":{\"code\":201},\"headers\":[["
-         "\"A\",\"1\"],"
-         "[\"A\",\"2\"]]"},
+         "\"type\":\"response\",\"exchange\":7,\"responseStatus\":{\"code\":201},\"headers\":["
+         "{\"name\":\"A\",\"value\":\"1\"},"
+         "{\"name\":\"A\",\"value\":\"2\"}]"},
         {"aaaaaaaa", 4, COMPLETE_OK(7, 5)},
     };
     scoped(timeline_free) struct timeline *timeline = build(samples, count_of(samples));
@@ -338,7 +340,7 @@ static void exchange_is_shown_in_full(void **state)
                 "end: ok\n"
                 "  outcome: ok\n"
                 "  forwarded: all\n"
-                "  responseBytes: {\"received\":5,\"delivered\":5}\n",
+                "  response: {\"received\":5,\"delivered\":5}\n",
                 text.data);
 }
 

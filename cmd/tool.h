@@ -1,0 +1,10 @@
+/* tool.h - the real program behind a shim. */
+#pragma once
+
+#include "base/error.h"
+
+/* The first executable regular file called `name` on `path` (as in $PATH) that is not this program
+ * under another name, and does not stand in `own_directory`. Owned by the caller.
+ * NULL: ERROR_NOT_FOUND. */
+must_use char *tool_find(const char *name, const char *path, const char *own_directory,
+                         struct error *err);

@@ -1,0 +1,91 @@
+#include "proxy/session_dir.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/scoped.h"
+
+const char *const session_dir_tools[] = {"kubectl", "helm", NULL};
+
+static const char *const contents[] = {"socket", "kubeconfig", "ca.crt", "bash_env", NULL};
+
+char *session_dir_path(const char *directory, const char *name)
+{
+    return xasprintf("%s/%s", directory, name);
+}
+
+int session_dir_check(const char *path, struct error *err)
+{
+    struct stat status;
+
+    if (lstat(path, &status) < 0)
+        return error_errno(err, ERROR_CONFIG, "session directory %s", path);
+    if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 022)) {
+        error_set(err, ERROR_CONFIG, "session directory %s: not a directory of yours alone", path);
+        return error_fix(err, "remove it, or set XDG_RUNTIME_DIR to a directory of your own");
+    }
+    return 0;
+}
+
+static int make_own(const char *path, struct error *err)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return error_errno(err, ERROR_CONFIG, "session directory %s", path);
+    return session_dir_check(path, err);
+}
+
+/* The socket's path must fit into sockaddr_un. */
+static bool fits(const char *parent)
+{
+    return strlen(parent) + sizeof "/kubectl-hoop/01234567890123456789012345/socket" <
+           sizeof(((struct sockaddr_un *)0)->sun_path);
+}
+
+static char *parent_of_sessions(void)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    struct error unusable = {0};
+
+    if (runtime && runtime[0] == '/' && fits(runtime) && session_dir_check(runtime, &unusable) == 0)
+        return xasprintf("%s/kubectl-hoop", runtime);
+    return xasprintf("/tmp/kubectl-hoop-%u", (unsigned)geteuid());
+}
+
+char *session_dir_create(const char *session, struct error *err)
+{
+    scoped(free_text) char *parent = parent_of_sessions();
+    scoped(free_text) char *path = xasprintf("%s/%s", parent, session);
+    scoped(free_text) char *bin = xasprintf("%s/bin", path);
+
+    if (make_own(parent, err) < 0)
+        return NULL;
+    if (mkdir(path, 0700) < 0 || mkdir(bin, 0700) < 0) {
+        error_errno(err, ERROR_CONFIG, "session directory %s", path);
+        return NULL;
+    }
+    return take(path);
+}
+
+void session_dir_remove(const char *directory)
+{
+    for (size_t i = 0; contents[i]; i++) {
+        scoped(free_text) char *path = session_dir_path(directory, contents[i]);
+
+        unlink(path);
+    }
+    for (size_t i = 0; session_dir_tools[i]; i++) {
+        scoped(free_text) char *path = xasprintf("%s/bin/%s", directory, session_dir_tools[i]);
+
+        unlink(path);
+    }
+    scoped(free_text) char *bin = session_dir_path(directory, "bin");
+
+    rmdir(bin);
+    rmdir(directory);
+}

@@ -1,0 +1,22 @@
+/* session_dir.h - the directory of a running loopback session, which only its user can enter:
+ *   $XDG_RUNTIME_DIR/kubectl-hoop/<session>/{socket,kubeconfig,ca.crt,bash_env,bin/}
+ * or, without a usable XDG_RUNTIME_DIR, /tmp/kubectl-hoop-<uid>/<session>/. */
+#pragma once
+
+#include "base/error.h"
+
+/* Creates it for `session`, mode 0700. What stands on the way must be a directory (no link) of
+ * this user that others cannot write. The path is owned by the caller; NULL: ERROR_CONFIG. */
+must_use char *session_dir_create(const char *session, struct error *err);
+
+/* Checks that `path` is a directory of this user that nobody else can write, and no link. */
+must_use int session_dir_check(const char *path, struct error *err);
+
+/* "<directory>/<name>", owned by the caller. */
+must_use char *session_dir_path(const char *directory, const char *name);
+
+/* Removes what a session puts there, then the directory; other files in it are left. */
+void session_dir_remove(const char *directory);
+
+/* The tools that get a shim in bin/, NULL at the end. */
+extern const char *const session_dir_tools[];
