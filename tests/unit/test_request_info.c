@@ -79,8 +79,8 @@ static void parse_marks_spellings_that_are_read_differently(void **state)
         "/api/v1/pods%zz",
         "/api/v1/pods%2",
         "/api/v1/pods#x",
-        "/api/v1/p\xc3\xb6"
-        "ds",
+        ("/api/v1/p\xc3\xb6"
+         "ds"),
         "/api/v1/..",
         "*",
         "",
