@@ -22,7 +22,7 @@ enum gate_kind {
 
 struct gate {
     enum gate_kind kind;
-    enum recording_level level;
+    const struct recording *recording; /* whose number it is */
     uint64_t number;
     struct http_head *head; /* owned, or NULL */
     struct chunk *chunk;    /* owned, or NULL */

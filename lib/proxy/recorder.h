@@ -5,11 +5,10 @@
  * is queued is one commit. It publishes how far each recording is written and durable, and calls
  * `wake`; the loop then calls recorder_dispatch(). All functions here are for the loop thread.
  *
- * When a journal breaks (a failed write or fdatasync), recording_is_broken() turns true, and no
- * number that was not durable by then ever counts as reached: the owner of what waits fails it, and
- * says so with recorder_acknowledge(). Until then everything handed over for that recording is lost
- * (and counted in the `gap`); from then on it is kept, a new segment is tried every second, and
- * work goes on by itself when that succeeds. */
+ * When a journal breaks (a failed write or fdatasync), no number that was not durable by then ever
+ * counts as reached: recorder_dispatch() tells waiters and `progress` so, and whoever owns what
+ * waits fails it. What is handed over from then on is kept; a new segment is tried every second;
+ * work goes on by itself when that succeeds (recording_is_broken() turns false). */
 #pragma once
 
 #include <stdbool.h>
@@ -20,19 +19,18 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "kube/fingerprint.h"
 #include "session/journal.h"
 
 struct recorder;  /* the thread */
 struct recording; /* one journal, as the loop sees it */
 
-#define RECORDER_FINGERPRINT_KEY_BYTES 32
-
 struct recorder_config {
     void (*wake)(void *context); /* called on the recorder thread: uv_async_send */
     void *context;
-    size_t queue_bytes_max;               /* 0: 64 MiB; see recorder_is_full */
-    const unsigned char *fingerprint_key; /* RECORDER_FINGERPRINT_KEY_BYTES, copied */
-    const char *fingerprint_key_id;       /* for the placeholders, copied */
+    bool is_strict;                                /* durability: strict: every commit is synced */
+    size_t queue_bytes_max;                        /* 0: 64 MiB; see recorder_is_full */
+    const struct fingerprint_key *fingerprint_key; /* outlives the recorder */
 };
 
 must_use struct recorder *recorder_start(const struct recorder_config *config, struct error *err);
@@ -40,20 +38,22 @@ must_use struct recorder *recorder_start(const struct recorder_config *config, s
 void recorder_stop(struct recorder **recorder);
 
 /* To be called on the loop after `wake`: calls what waited (recorder_when_durable, recorder_close),
- * then `progress` of each recording that moved or broke. */
+ * and `progress` of each recording that moved or broke. */
 void recorder_dispatch(struct recorder *recorder);
 
 /* More queued than the budget: whoever can stop reading should. */
 bool recorder_is_full(const struct recorder *recorder);
 
 /* Opens a journal and records its session.start with the fields of `session_start`. Never fails at
- * once: a journal that cannot be opened is a broken one. What `config` points to must live until
+ * once: a journal that cannot be opened is a broken one. `sealed` of `config` is called on the
+ * recorder thread. What `config` points to must live until
  * the recording is closed; its `session` and `cluster` go into every line. */
 struct recording *recorder_open(struct recorder *recorder, const struct journal_config *config,
                                 json_object *session_start_adopt);
 
-/* `progress` is called by recorder_dispatch() when published numbers moved. One at a time. */
-void recording_on_progress(struct recording *recording, void (*progress)(void *context),
+/* `progress` is called by recorder_dispatch() when published numbers moved. One at a time. With
+ * `broke`, all that is not durable is lost; numbers given out from that call on are good again. */
+void recording_on_progress(struct recording *recording, void (*progress)(void *context, bool broke),
                            void *context);
 
 enum recording_level { RECORDING_WRITTEN, RECORDING_DURABLE };
@@ -63,10 +63,8 @@ bool recording_has(const struct recording *recording, uint64_t number, enum reco
 /* Over 100 ms at `mono_us` since the oldest byte that is written and not synced was written. */
 bool recording_is_behind(const struct recording *recording, int64_t mono_us);
 bool recording_is_broken(const struct recording *recording);
-/* Why it broke, for the Status; "" when it did not. */
-const char *recording_problem(struct recording *recording);
-/* What waited for the broken journal has been failed by its owner. */
-void recorder_acknowledge(struct recording *recording);
+/* Why it broke last, for the Status; "" when it never did. */
+const char *recording_problem(struct recording *recording, struct error *problem);
 /* Counts a request that was refused because it could not be recorded; a `mark` says how many. */
 void recorder_count_refused(struct recording *recording);
 

@@ -1,0 +1,308 @@
+#include "proxy/exchange.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/scoped.h"
+#include "base/secret.h"
+#include "http/hop.h"
+#include "proxy/gateway_inside.h"
+#include "proxy/status.h"
+
+/* ---- Its life ---- */
+
+struct exchange *exchange_start(struct gateway *gateway, struct exchange_request *request)
+{
+    struct exchange *exchange = xcalloc(1, sizeof *exchange);
+
+    exchange->gateway = gateway;
+    exchange->ops = request->ops;
+    exchange->stream = request->stream;
+    exchange->request.rule = GATE_DURABLE;
+    exchange->response.rule = gateway->config.is_strict ? GATE_DURABLE : GATE_WRITTEN;
+    exchange->outcome.started_mono_us = clock_now().mono_us;
+    exchange->next = gateway->exchanges;
+    if (exchange->next)
+        exchange->next->previous = exchange;
+    gateway->exchanges = exchange;
+    gateway->counts.open++;
+
+    if (exchange_admit(exchange, request) && !exchange->has_body) {
+        exchange->has_request_ended = true;
+        exchange_commit_request(exchange);
+    } else if (!exchange->is_done && !exchange->record && !exchange->is_whole) {
+        exchange_commit_request(exchange);
+    }
+    return exchange->is_done ? NULL : exchange;
+}
+
+void exchange_free(struct exchange **exchange)
+{
+    struct exchange *x = *exchange;
+
+    if (!x)
+        return;
+    assert(x->is_done && !x->record && !x->call);
+    gate_drop_all(&x->request);
+    gate_drop_all(&x->response);
+    for (size_t i = 0; i < x->body_count; i++)
+        chunk_free(&x->body[i]);
+    free(x->body);
+    receipt_free(&x->receipt);
+    request_info_free(&x->info);
+    http_head_delete(&x->head);
+    free(x->cluster);
+    free(x->source_ip);
+    free(x->invocation);
+    free(x->client_audit_id);
+    free(x);
+    *exchange = NULL;
+}
+
+static void count_wire(struct exchange *exchange)
+{
+    if (exchange->call)
+        upstream_call_wire(exchange->call, &exchange->outcome.wire[DIRECTION_REQUEST],
+                           &exchange->outcome.wire[DIRECTION_RESPONSE]);
+}
+
+void exchange_finish(struct exchange *exchange, enum outcome outcome)
+{
+    if (exchange->is_done)
+        return;
+    exchange->is_done = true;
+    count_wire(exchange);
+    upstream_call_cancel(&exchange->call);
+    gate_drop_all(&exchange->request);
+    gate_drop_all(&exchange->response);
+    exchange->ops = NULL;
+    if (exchange->record) {
+        exchange->outcome.outcome = outcome;
+        exchange->outcome.reason = exchange->reason[0] ? exchange->reason : NULL;
+        record_complete(&exchange->record, &exchange->outcome);
+    }
+    gateway_bury(exchange->gateway, exchange);
+}
+
+void exchange_abort_client(struct exchange *exchange)
+{
+    if (exchange->ops)
+        exchange->ops->abort(exchange->stream);
+    exchange->ops = NULL;
+}
+
+void exchange_set_reason(struct exchange *exchange, const char *text)
+{
+    snprintf(exchange->reason, sizeof exchange->reason, "%s", text);
+}
+
+/* ---- Answers of ours ---- */
+
+/* Past the journal: there is none, or it cannot take it. */
+static void answer_at_once(struct exchange *exchange, struct http_head *head, struct chunk *body)
+{
+    if (!exchange->ops)
+        return;
+    exchange->is_answered = true;
+    exchange->ops->respond(exchange->stream, head, false);
+    exchange->ops->data(exchange->stream, body);
+    exchange->ops->end(exchange->stream, NULL);
+    exchange->ops = NULL;
+}
+
+void exchange_answer(struct exchange *exchange, int code, const char *message)
+{
+    struct http_head *head = http_head_new();
+    struct chunk *body = status_make(head, code, message);
+
+    exchange->has_response = true;
+    if (!exchange->reason[0])
+        exchange_set_reason(exchange, message);
+    if (!exchange->record) {
+        answer_at_once(exchange, head, body);
+        http_head_delete(&head);
+        chunk_free(&body);
+        exchange_finish(exchange, OUTCOME_REFUSED);
+        return;
+    }
+    uint64_t number = record_response(exchange->record, head);
+    gate_push_adopt(&exchange->response, GATE_HEAD, number, head, NULL);
+    number = record_body(exchange->record, DIRECTION_RESPONSE, body);
+    exchange->outcome.received[DIRECTION_RESPONSE] += chunk_bytes(body).len;
+    gate_push_adopt(&exchange->response, GATE_DATA, number, NULL, body);
+    number = record_body_end(exchange->record, DIRECTION_RESPONSE, NULL);
+    gate_push_adopt(&exchange->response, GATE_END, number, NULL, NULL);
+}
+
+void exchange_answer_unrecorded(struct exchange *exchange, const struct error *problem)
+{
+    struct http_head *head = http_head_new();
+    bool was_forwarded = exchange->outcome.forwarded != FORWARDED_NONE;
+    scoped(free_text) char *text = xasprintf(
+        was_forwarded
+            ? "kubectl-hoop: the answer is withheld because it cannot be recorded; the call may "
+              "have taken effect: %s%s%s%s"
+            : "kubectl-hoop: this call was not sent because it cannot be recorded: %s%s%s%s",
+        problem->text, problem->fix[0] ? " (fix: " : "", problem->fix, problem->fix[0] ? ")" : "");
+    struct chunk *body = status_make(head, 503, text);
+
+    exchange_set_reason(exchange, text);
+    if (exchange->is_answered)
+        exchange_abort_client(exchange);
+    else
+        answer_at_once(exchange, head, body);
+    http_head_delete(&head);
+    chunk_free(&body);
+    exchange_finish(exchange, was_forwarded ? OUTCOME_UNKNOWN : OUTCOME_REFUSED);
+}
+
+void exchange_journal_broke(struct exchange *exchange)
+{
+    struct error problem = {0};
+
+    if (!exchange->record) /* nothing is lost yet: its body is still being read */
+        return;
+    recording_problem(exchange->recording, &problem);
+    gate_drop_all(&exchange->response);
+    exchange_answer_unrecorded(exchange, &problem);
+}
+
+void exchange_break_off(struct exchange *exchange)
+{
+    exchange_set_reason(exchange, "the gateway of this session has ended");
+    exchange_abort_client(exchange);
+    exchange_finish(exchange, OUTCOME_GATEWAY_END);
+}
+
+/* ---- The request ---- */
+
+void exchange_commit_request(struct exchange *exchange)
+{
+    struct error problem = {0};
+
+    if (recording_is_broken(exchange->recording)) { /* it broke while the body was read */
+        recording_problem(exchange->recording, &problem);
+        recorder_count_refused(exchange->recording);
+        exchange->gateway->counts.refused_unrecorded++;
+        exchange_answer_unrecorded(exchange, &problem);
+        return;
+    }
+    struct http_head *recorded = http_head_new();
+    http_head_copy(recorded, exchange->head);
+    struct record_request request = {
+        .head = recorded,
+        .info = exchange->info,
+        .command = str_from(exchange->invocation),
+        .user = exchange->upstream ? upstream_target(exchange->upstream)->user_name : NULL,
+        .source_ip = exchange->source_ip,
+        .is_refused = exchange->outcome.outcome == OUTCOME_REFUSED,
+        .is_whole = exchange->is_whole,
+        .body = exchange->body,
+        .body_count = exchange->body_count,
+    };
+
+    exchange->info = (struct request_info){0};
+    exchange->record = record_new(exchange->recording);
+    uint64_t number = record_request(exchange->record, &request, &exchange->receipt);
+    if (request.is_refused) {
+        exchange->is_request_over = true;
+        return;
+    }
+    gate_push_adopt(&exchange->request, GATE_HEAD, number, NULL, NULL);
+    if (!exchange->is_whole)
+        return;
+    /* All of it stands behind one number: one commit. */
+    for (size_t i = 0; i < exchange->body_count; i++)
+        gate_push_adopt(&exchange->request, GATE_DATA, number, NULL, take(exchange->body[i]));
+    exchange->body_count = 0;
+    gate_push_adopt(&exchange->request, GATE_END, number, NULL, NULL);
+}
+
+static bool is_reading_whole(const struct exchange *exchange)
+{
+    return exchange->is_whole && !exchange->record;
+}
+
+static void keep_whole(struct exchange *exchange, struct str bytes)
+{
+    if (exchange->body_bytes + bytes.len > exchange->body_bytes_max) {
+        exchange->outcome.outcome = OUTCOME_REFUSED;
+        for (size_t i = 0; i < exchange->body_count; i++)
+            chunk_free(&exchange->body[i]);
+        exchange->body_count = 0;
+        exchange_commit_request(exchange);
+        if (!exchange->is_done)
+            exchange_answer(exchange, 413,
+                            "kubectl-hoop: a body of this kind on a resource that bears secrets "
+                            "must be read whole, and is larger than 3 MiB");
+        return;
+    }
+    exchange->body_bytes += bytes.len;
+    exchange->body =
+        xreallocarray(exchange->body, exchange->body_count + 1, sizeof *exchange->body);
+    exchange->body[exchange->body_count++] = chunk_new(bytes);
+    exchange->ops->credit(exchange->stream, bytes.len); /* on receipt: it is forwarded whole */
+}
+
+static void request_piece(struct exchange *exchange, struct str bytes)
+{
+    exchange->outcome.received[DIRECTION_REQUEST] += bytes.len;
+    if (is_reading_whole(exchange)) {
+        keep_whole(exchange, bytes);
+        return;
+    }
+    if (exchange->is_request_over) { /* nobody wants it any more */
+        if (exchange->ops)
+            exchange->ops->credit(exchange->stream, bytes.len);
+        return;
+    }
+    struct chunk *chunk = chunk_new(bytes);
+    uint64_t number = record_body(exchange->record, DIRECTION_REQUEST, chunk);
+
+    gate_push_adopt(&exchange->request, GATE_DATA, number, NULL, chunk);
+}
+
+void exchange_request_data(struct exchange *exchange, struct str bytes)
+{
+    while (bytes.len && !exchange->is_done) {
+        struct str piece = str_first(bytes, CHUNK_BYTES_MAX);
+
+        request_piece(exchange, piece);
+        bytes = str_skip(bytes, piece.len);
+    }
+}
+
+void exchange_request_end(struct exchange *exchange, const struct http_head *trailers)
+{
+    struct http_head *kept = NULL;
+
+    if (exchange->is_done || exchange->has_request_ended)
+        return;
+    exchange->has_request_ended = true;
+    if (is_reading_whole(exchange)) {
+        exchange_commit_request(exchange);
+        return;
+    }
+    if (exchange->is_request_over)
+        return;
+    uint64_t number = record_body_end(exchange->record, DIRECTION_REQUEST, trailers);
+    if (trailers) {
+        kept = http_head_new();
+        http_head_copy(kept, trailers);
+    }
+    gate_push_adopt(&exchange->request, GATE_END, number, kept, NULL);
+}
+
+void exchange_client_gone(struct exchange *exchange)
+{
+    /* Overtakes all that is queued: upstream is left at once. */
+    exchange->ops = NULL;
+    exchange_finish(exchange, OUTCOME_CLIENT_GONE);
+}
+
+void exchange_client_writable(struct exchange *exchange)
+{
+    exchange_pump(exchange);
+}

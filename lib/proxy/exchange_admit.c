@@ -1,0 +1,168 @@
+/* exchange_admit.c - who asks for what: bearer, cluster, fields, user. */
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/scoped.h"
+#include "base/secret.h"
+#include "http/hop.h"
+#include "kube/redact.h"
+#include "proxy/gateway_inside.h"
+
+#define WHOLE_BYTES_MAX ((size_t)256 << 10)
+#define WHOLE_SECRET_BYTES_MAX (((size_t)3 << 20) + ((size_t)64 << 10))
+
+/* The first segment of the path names the cluster; the rest is the target, byte for byte. */
+static struct str split_cluster(struct http_head *head)
+{
+    struct str rest = str_skip(head->target, 1);
+    size_t len = 0;
+
+    while (len < rest.len && rest.data[len] != '/' && rest.data[len] != '?')
+        len++;
+    struct str cluster = str_first(rest, len);
+
+    rest = str_skip(rest, len);
+    if (rest.len && rest.data[0] == '/') {
+        head->target = rest;
+    } else { /* "/cluster" and "/cluster?query" ask for its root */
+        scoped(buf_free) struct buf target = {0};
+
+        buf_append_char(&target, '/');
+        buf_append_str(&target, rest);
+        head->target = http_head_keep(head, buf_str(&target));
+    }
+    return cluster;
+}
+
+/* Fields that would say who asks: they are ours to say (DESIGN.md section 10). */
+static void strip_who(struct http_head *head)
+{
+    size_t kept = 0;
+
+    http_head_remove(head, "Authorization");
+    for (size_t i = 0; i < head->field_count; i++)
+        if (!str_equal_nocase(str_first(head->fields[i].name, 9), STR("X-Remote-")))
+            head->fields[kept++] = head->fields[i];
+    head->field_count = kept;
+}
+
+/* A refusal is recorded where it happened: in the cluster's journal, or at home. */
+static bool refuse(struct exchange *exchange, int code, const char *message)
+{
+    exchange->outcome.outcome = OUTCOME_REFUSED;
+    exchange->is_whole = true; /* of what is not forwarded, the body is not read */
+    exchange_commit_request(exchange);
+    exchange_answer(exchange, code, message);
+    return false;
+}
+
+static bool check_bearer(struct exchange *exchange, struct error *err)
+{
+    struct gateway *gateway = exchange->gateway;
+    struct str shown = http_head_get(exchange->head, "Authorization");
+    struct bearer bearer = {0};
+
+    if (http_head_count(exchange->head, "Authorization") > 1 ||
+        bearer_check(&bearer, shown, gateway->config.bearer_key, gateway->session, err) < 0)
+        return false;
+    exchange->user = bearer.user;
+    bool is_open = bearer.invocation.len && gateway->config.is_command_open &&
+                   gateway->config.is_command_open(gateway->config.context, bearer.invocation);
+    exchange->invocation = is_open ? str_dup(bearer.invocation) : xstrdup("");
+    return true;
+}
+
+/* How the body will be handled: whole, at most body_bytes_max, or as it comes. */
+static void plan_body(struct exchange *exchange, const struct exchange_request *request)
+{
+    struct str type = http_head_get(exchange->head, "Content-Type");
+    bool needs_whole = redact_needs_whole(&exchange->info, type);
+
+    exchange->has_body = request->has_body;
+    exchange->body_bytes_max = needs_whole ? WHOLE_SECRET_BYTES_MAX : WHOLE_BYTES_MAX;
+    exchange->is_whole = !request->has_body || needs_whole ||
+                         (request->is_length_known && request->length <= WHOLE_BYTES_MAX);
+    if (http_head_has_token(exchange->head, "Expect", "100-continue"))
+        exchange->is_whole = !request->has_body; /* the client waits for upstream's word */
+}
+
+static bool admit_request(struct exchange *exchange, struct exchange_request *request)
+{
+    struct http_head *head = exchange->head;
+    bool is_upgrade = hop_is_upgrade(head);
+    struct str audit_id = http_head_get(head, "Audit-ID");
+    struct error err = {0};
+
+    if (request->refused_status)
+        return refuse(exchange, request->refused_status, request->problem);
+    if (is_upgrade)
+        return refuse(exchange, 501,
+                      "kubectl-hoop: exec, attach, port-forward and cp (upgraded "
+                      "connections) are not supported by this release");
+    if (hop_strip(head, &err) < 0)
+        return refuse(exchange, 400, err.text);
+    if (audit_id.data)
+        exchange->client_audit_id = str_dup(audit_id);
+    plan_body(exchange, request);
+    exchange->upstream =
+        gateway_upstream(exchange->gateway, str_from(exchange->cluster), exchange->user, &err);
+    if (!exchange->upstream) {
+        scoped(free_text) char *text =
+            err.fix[0] ? xasprintf("kubectl-hoop: %s (fix: %s)", err.text, err.fix)
+                       : xasprintf("kubectl-hoop: %s", err.text);
+        return refuse(exchange, 503, text);
+    }
+    return true;
+}
+
+static bool answer_unrecordable(struct exchange *exchange)
+{
+    struct error problem = {0};
+
+    recording_problem(exchange->recording, &problem);
+    recorder_count_refused(exchange->recording);
+    exchange->gateway->counts.refused_unrecorded++;
+    exchange_answer_unrecorded(exchange, &problem);
+    return false;
+}
+
+bool exchange_admit(struct exchange *exchange, struct exchange_request *request)
+{
+    struct gateway *gateway = exchange->gateway;
+    const struct upstream_type *type = gateway->config.upstream;
+    struct error err = {0};
+
+    exchange->head = http_head_take(request->head);
+    exchange->source_ip = xstrdup(request->peer);
+    if (!check_bearer(exchange, &err)) {
+        gateway->counts.unauthorized++;
+        exchange_answer(exchange, 401, err.text);
+        return false;
+    }
+    strip_who(exchange->head);
+    struct str path = exchange->head->target, cluster = {0};
+    if (path.len)
+        cluster = split_cluster(exchange->head);
+    bool is_known = cluster.len && type->has_cluster(gateway->config.upstream_self, cluster);
+    exchange->cluster = is_known ? str_dup(cluster) : xstrdup("");
+    exchange->recording = gateway_recording(gateway, str_from(exchange->cluster));
+    exchange->request.recording = exchange->response.recording = exchange->recording;
+    request_info_parse(&exchange->info, exchange->head->method, exchange->head->target);
+    exchange->is_long_running = exchange->info.is_long_running || exchange->info.is_watch;
+    gateway->counts.requests++;
+    if (recording_is_broken(exchange->recording))
+        return answer_unrecordable(exchange);
+    if (!is_known) {
+        exchange->head->target = path; /* as it came: there is nothing to strip */
+        return refuse(exchange, 404, "kubectl-hoop: the path names no cluster of this session");
+    }
+    return admit_request(exchange, request);
+}
+
+int exchange_authorize(struct exchange *exchange, struct buf *authorization, struct error *err)
+{
+    const struct gateway_config *config = &exchange->gateway->config;
+
+    return config->upstream->authorize(config->upstream_self, str_from(exchange->cluster),
+                                       exchange->user, authorization, err);
+}

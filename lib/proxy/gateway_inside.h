@@ -1,0 +1,134 @@
+/* gateway_inside.h - what the parts of a gateway share. Only gateway*.c, client*.c and exchange*.c
+ * include it. */
+#pragma once
+
+#include "net/conn.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "proxy/exchange.h"
+#include "proxy/gate.h"
+#include "proxy/gateway.h"
+#include "proxy/upstream.h"
+
+/* A recording that this gateway uses, as the context of its progress. */
+struct gateway_recording {
+    struct gateway_recording *next;
+    struct gateway *gateway;
+    struct recording *recording;
+};
+
+/* The connections of one user to one cluster. */
+struct gateway_upstream {
+    struct gateway_upstream *next;
+    char *cluster;
+    unsigned user;
+    struct upstream *upstream;
+};
+
+struct exchange {
+    struct exchange *previous, *next; /* of the gateway's open, or dead, ones */
+    struct gateway *gateway;
+
+    const struct client_ops *ops; /* NULL: the client is through, or gone */
+    void *stream;
+
+    struct recording *recording;    /* NULL until it is known */
+    struct exchange_record *record; /* from the request event on */
+    struct receipt *receipt;
+    struct gate_queue request, response;
+    uint64_t last_number; /* of what was recorded last */
+
+    struct upstream *upstream;
+    struct upstream_call *call;
+    char *cluster;
+    unsigned user;
+    char *source_ip;
+    char *invocation;         /* "" when unlinked */
+    struct http_head *head;   /* as it is going to be sent, without who and Audit-ID */
+    struct request_info info; /* until it is recorded */
+    bool is_long_running;
+    char *client_audit_id; /* the client's own, or NULL */
+
+    bool has_body, is_whole; /* of the request */
+    struct chunk **body;     /* is_whole, until it is recorded */
+    size_t body_count, body_bytes, body_bytes_max;
+    bool has_request_ended; /* the client said all */
+    bool is_request_over;   /* nothing more of it goes upstream */
+    bool is_ready;          /* the call has a connection */
+    bool is_paused;         /* the call */
+    bool has_response;      /* its head has come, or is our own */
+    bool is_head_all;       /* and there is no body */
+    bool is_answered;       /* the client was given a response's head */
+    bool is_done;
+
+    struct record_outcome outcome;
+    char reason[512];
+};
+
+struct gateway {
+    struct gateway_config config;
+    char *session;
+    struct tls_server *tls;
+    struct listener *listener;
+    struct gateway_recording *recordings;
+    struct gateway_upstream *upstreams;
+    struct client *clients;
+    struct exchange *exchanges; /* open */
+    struct exchange *dead;      /* to be freed when nobody is inside them */
+    struct loop_job sweep;
+    struct gateway_counts counts;
+    bool is_recorder_full; /* somebody is paused until it is not */
+    bool is_draining, is_over;
+    struct loop_timer *drain_timer;
+    void (*drained)(void *context);
+    void *drained_context;
+};
+
+/* The recording for a cluster ("": home), whose progress reaches this gateway's exchanges. */
+struct recording *gateway_recording(struct gateway *gateway, struct str cluster);
+/* The connections to it; NULL with ERROR_CONFIG. */
+struct upstream *gateway_upstream(struct gateway *gateway, struct str cluster, unsigned user,
+                                  struct error *err);
+/* Moves it among the dead, which are freed from the loop. */
+void gateway_bury(struct gateway *gateway, struct exchange *exchange);
+
+/* ---- exchange.c, for the gateway and exchange_admit.c ---- */
+
+/* Sends what the journal holds by now, both ways. (exchange_relay.c) */
+void exchange_pump(struct exchange *exchange);
+/* What is not durable is lost. */
+void exchange_journal_broke(struct exchange *exchange);
+/* The gateway ends: it is broken off and recorded as gateway_end. */
+void exchange_break_off(struct exchange *exchange);
+void exchange_free(struct exchange **exchange);
+/* Records the request, with all of its body or none, and lines up its head. */
+void exchange_commit_request(struct exchange *exchange);
+/* An answer of ours: recorded where the request was, else given at once. */
+void exchange_answer(struct exchange *exchange, int code, const char *message);
+/* 503, at once; the client that was given a part already is reset. Then it is done. */
+void exchange_answer_unrecorded(struct exchange *exchange, const struct error *problem);
+/* It ends as it is; a recorded one gets its complete event. */
+void exchange_finish(struct exchange *exchange, enum outcome outcome);
+
+/* For complete events. */
+void exchange_set_reason(struct exchange *exchange, const char *text);
+/* The client sees that it broke off. */
+void exchange_abort_client(struct exchange *exchange);
+
+/* ---- exchange_admit.c ---- */
+
+/* Who asks, and for what: false when it was refused (and answered, and perhaps is done). */
+bool exchange_admit(struct exchange *exchange, struct exchange_request *request);
+/* The user's credential, as it is sent. Wiped by the caller. */
+must_use int exchange_authorize(struct exchange *exchange, struct buf *authorization,
+                                struct error *err);
+
+/* ---- client*.c ---- */
+
+struct client; /* one connection of a client */
+/* An accepted connection; the client owns it from here on. */
+void client_accept(struct gateway *gateway, struct conn *conn);
+/* No more requests on it: GOAWAY, or close when idle. */
+void client_shut(struct client *client);
+/* At once. */
+void client_close(struct client *client);
