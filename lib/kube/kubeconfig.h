@@ -59,7 +59,8 @@ struct kubeconfig_context {
 };
 
 /* All zero is a valid, empty one. In order of appearance; names are unique. The number of a user is
- * its index here: bearers and KHOOP_USER carry it. */
+ * its index here: bearers and KHOOP_USER carry it; `user_count` stands for nobody: a context that
+ * names no user, or one that is missing, is anonymous upstream. */
 struct kubeconfig {
     struct kubeconfig_cluster *clusters;
     size_t cluster_count;
@@ -108,7 +109,7 @@ must_use int kubeconfig_supported(const struct kubeconfig_cluster *cluster,
 
 /* "https://host:port/prefix" taken apart. All zero is a valid, empty one. */
 struct kubeconfig_server {
-    bool is_tls;
+    bool is_tls; /* else client-go sends no credentials at all */
     char *host; /* owned; IPv6 without brackets */
     unsigned port;
     char *authority;   /* owned; as the Host field has it: "host", "host:6443", "[::1]:6443" */
@@ -138,6 +139,6 @@ struct kubeconfig_private {
  * all contexts, names and namespaces; each cluster at <base_url>/<id> with our CA; each user with
  * an exec stanza of its own (KHOOP_SESSION_DIR, KHOOP_USER = its number) and its as, as-groups,
  * as-uid, as-user-extra. No credential of the user's is in it. A context that names a missing
- * cluster stays unusable; one that names a missing user, or none, gets no user either. */
+ * cluster stays unusable. One that names a missing user, or none, gets an entry for nobody. */
 void kubeconfig_write_private(struct buf *out, const struct kubeconfig *config,
                               const struct kubeconfig_private *with);

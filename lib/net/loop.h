@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -34,7 +35,7 @@ uint64_t loop_now_ms(struct loop *loop);
 struct loop_job {
     void (*run)(void *context);
     void *context;
-    struct loop_job *next, **link; /* of the queue it stands in; link NULL: in none */
+    struct loop_job *next, *previous; /* in its queue; NULL: in none */
 };
 
 /* Runs once in the next pass, never from inside this call; twice queued is once run. */
@@ -46,7 +47,7 @@ void loop_cancel(struct loop_job *job);
 
 static inline bool loop_is_queued(const struct loop_job *job)
 {
-    return job->link != NULL;
+    return job->next != NULL;
 }
 
 /* --- Timers: once, after `delay_ms`. A running one keeps loop_run() from returning. */
@@ -66,3 +67,10 @@ must_use struct loop_wake *loop_wake_new(struct loop *loop, void (*call)(void *c
 /* From any thread, or a signal handler. No thread may call it once loop_wake_free() has begun. */
 void loop_wake_signal(struct loop_wake *wake);
 void loop_wake_free(struct loop_wake **wake);
+
+/* Memory that those who read share within one call; nothing stays in it. */
+struct loop_scratch {
+    char received[128 << 10];
+    char plain[64 << 10];
+};
+struct loop_scratch *loop_scratch(struct loop *loop);
