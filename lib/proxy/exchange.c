@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/num.h"
 #include "base/scoped.h"
 #include "base/secret.h"
 #include "http/hop.h"
@@ -295,8 +296,11 @@ void exchange_request_end(struct exchange *exchange, const struct http_head *tra
     gate_push_adopt(&exchange->request, GATE_END, number, kept, NULL);
 }
 
-void exchange_client_gone(struct exchange *exchange)
+void exchange_client_gone(struct exchange *exchange, size_t undelivered)
 {
+    uint64_t *delivered = &exchange->outcome.delivered[DIRECTION_RESPONSE];
+
+    *delivered -= min_of(*delivered, undelivered);
     /* Overtakes all that is queued: upstream is left at once. */
     exchange->ops = NULL;
     exchange_finish(exchange, OUTCOME_CLIENT_GONE);

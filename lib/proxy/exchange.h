@@ -24,7 +24,8 @@ struct client_ops {
     void (*abort)(void *stream); /* never looks like a clean end */
     /* `len` bytes of the request's body were delivered: more may come. */
     void (*credit)(void *stream, size_t len);
-    size_t (*queued)(const void *stream); /* bytes of the answer not yet given to the kernel */
+    /* Too much of the answer stands here; exchange_client_writable() follows when it does not. */
+    bool (*is_full)(const void *stream);
 };
 
 struct exchange_request {
@@ -44,7 +45,8 @@ struct exchange_request {
 struct exchange *exchange_start(struct gateway *gateway, struct exchange_request *request);
 void exchange_request_data(struct exchange *exchange, struct str bytes);
 void exchange_request_end(struct exchange *exchange, const struct http_head *trailers);
-/* The client has reset the stream, or is gone. The stream is not told anything any more. */
-void exchange_client_gone(struct exchange *exchange);
-/* client_ops.queued fell. */
+/* The client has reset the stream, or is gone. The stream is not told anything any more.
+ * `undelivered` bytes of the answer's body never left. */
+void exchange_client_gone(struct exchange *exchange, size_t undelivered);
+/* client_ops.is_full ended. */
 void exchange_client_writable(struct exchange *exchange);

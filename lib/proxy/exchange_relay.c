@@ -27,6 +27,8 @@ static int prepare_head(struct exchange *exchange, struct error *err)
     if (!buf_reserve(&authorization, AUTHORIZATION_BYTES_MAX) ||
         exchange_authorize(exchange, &authorization, err) < 0)
         return -1;
+    if (authorization.overflow)
+        return error_set(err, ERROR_CONFIG, "the credential is longer than a field may be");
     if (authorization.len)
         http_head_add(head, "Authorization", buf_str(&authorization));
     http_head_set(head, "Audit-ID", str_from(receipt_audit_id(exchange->receipt, audit_id)));
@@ -188,15 +190,15 @@ static void throttle(struct exchange *exchange)
 {
     if (exchange->is_done || !exchange->call)
         return;
-    size_t held =
-        exchange->response.bytes + (exchange->ops ? exchange->ops->queued(exchange->stream) : 0);
+    size_t held = exchange->response.bytes;
+    bool is_stuck = exchange->ops && exchange->ops->is_full(exchange->stream);
     bool is_full = recorder_is_full(exchange->gateway->config.recorder);
 
-    if (!exchange->is_paused && (held > ANSWER_HIGH || is_full)) {
+    if (!exchange->is_paused && (held > ANSWER_HIGH || is_stuck || is_full)) {
         exchange->is_paused = true;
         exchange->gateway->is_recorder_full |= is_full;
         upstream_call_pause(exchange->call);
-    } else if (exchange->is_paused && held <= ANSWER_LOW && !is_full) {
+    } else if (exchange->is_paused && held <= ANSWER_LOW && !is_stuck && !is_full) {
         exchange->is_paused = false;
         upstream_call_resume(exchange->call);
     }

@@ -31,7 +31,7 @@ struct gateway_config {
     /* Is this command of the session still open? Others are recorded unlinked. NULL: none is. */
     bool (*is_command_open)(void *context, struct str invocation);
     /* The recording for a cluster that has_cluster() knows, opened at its first request; with an
-     * empty id the home journal. The owner closes it, after gateway_drain(). Never NULL. */
+     * empty id the home journal. The owner closes it, after gateway_free(). Never NULL. */
     struct recording *(*recording_for)(void *context, struct str cluster_id);
     void *context;
 };
@@ -53,5 +53,5 @@ struct gateway_counts gateway_counts(const struct gateway *gateway);
  * closed. */
 void gateway_drain(struct gateway *gateway, unsigned grace_ms, void (*done)(void *context),
                    void *context);
-/* After `done`. */
+/* After `done`, and before its recordings are closed. */
 void gateway_free(struct gateway **gateway);

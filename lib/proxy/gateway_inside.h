@@ -123,12 +123,13 @@ bool exchange_admit(struct exchange *exchange, struct exchange_request *request)
 must_use int exchange_authorize(struct exchange *exchange, struct buf *authorization,
                                 struct error *err);
 
-/* ---- client*.c ---- */
+/* ---- client.c: one connection of a client, whatever it speaks ---- */
 
-struct client; /* one connection of a client */
+struct client;
 /* An accepted connection; the client owns it from here on. */
 void client_accept(struct gateway *gateway, struct conn *conn);
-/* No more requests on it: GOAWAY, or close when idle. */
+/* No more requests on it; it closes when it has answered those it has. */
 void client_shut(struct client *client);
-/* At once. */
-void client_close(struct client *client);
+struct client *client_next(const struct client *client);
+/* Does what a draining gateway can do next. */
+void gateway_go_on_draining(struct gateway *gateway);

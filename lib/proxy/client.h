@@ -1,0 +1,40 @@
+/* client.h - inside the client's side: what a connection and the protocol spoken on it share. */
+#pragma once
+
+#include "net/conn.h"
+#include "proxy/exchange.h"
+#include "proxy/gateway_inside.h"
+
+struct client;
+
+/* client_h1.c, client_h2.c */
+struct client_protocol {
+    void *(*begin)(struct client *client);
+    void (*data)(void *state, struct str bytes);
+    void (*writable)(void *state);
+    void (*shut)(void *state); /* no more requests; client_finish() when all is answered */
+    void (*lost)(void *state); /* nobody reads any more */
+    void (*free)(void *state);
+};
+
+extern const struct client_protocol client_h1, client_h2;
+
+struct client {
+    struct client *previous, *next;
+    struct gateway *gateway;
+    struct conn *conn;                      /* NULL: closing */
+    const struct client_protocol *protocol; /* NULL until the handshake is done */
+    void *state;
+    char *peer;
+    bool is_shut;
+    bool is_lost;      /* the protocol was told */
+    bool is_finishing; /* what is queued is sent, then it closes */
+    bool has_ended;    /* the client's own side is complete */
+    struct loop_timer *linger;
+    unsigned lingered_ms;
+};
+
+/* Sends what is queued, ends the stream, closes. What arrives meanwhile is thrown away. */
+void client_finish(struct client *client);
+/* At once, as a reset. */
+void client_abort(struct client *client);
