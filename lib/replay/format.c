@@ -67,6 +67,25 @@ void format_safe(struct buf *out, const char *text)
     utf8_append_safe(out, str_from(text));
 }
 
+void format_json_safe(struct buf *out, struct str json)
+{
+    uint32_t code = 0;
+
+    for (size_t step; json.len; json = str_skip(json, step)) {
+        size_t len = utf8_next(json, &code);
+        step = len ? len : 1;
+        if (!len)
+            utf8_append_safe(out, str_first(json, 1));
+        else if (code != '\n' && utf8_is_control(code) && code > 0xFFFF)
+            buf_printf(out, "\\u%04x\\u%04x", (unsigned)(0xD7C0 + (code >> 10)),
+                       (unsigned)(0xDC00 | (code & 0x3FF)));
+        else if (code != '\n' && utf8_is_control(code))
+            buf_printf(out, "\\u%04x", (unsigned)code);
+        else
+            buf_append_str(out, str_first(json, len));
+    }
+}
+
 static bool is_plain_word(const char *word)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -20,6 +20,8 @@ void format_count(struct buf *out, uint64_t count, const char *noun);
 
 /* Controls escaped; NULL gives nothing. */
 void format_safe(struct buf *out, const char *text);
+/* JSON text with controls as \uXXXX, which means the same and drives no terminal; an LF stays. */
+void format_json_safe(struct buf *out, struct str json);
 /* As one could type it into a shell, controls escaped. */
 void format_words(struct buf *out, char *const *words, size_t count);
 

@@ -176,13 +176,26 @@ static json_object *request_json(const struct writer *writer, size_t index)
     return out;
 }
 
-static void write_json(const struct writer *writer, json_object *value)
+static void write_safe(const struct writer *writer, struct str json)
+{
+    scoped(buf_free) struct buf safe = {.limit = 6 * json.len + 1};
+
+    format_json_safe(&safe, json);
+    writer->write(writer->context, buf_str(&safe));
+}
+
+static struct str json_text(json_object *value)
 {
     size_t len = 0;
     const char *text =
         json_object_to_json_string_length(value, JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 
-    writer->write(writer->context, str_make(text, len));
+    return str_make(text, len);
+}
+
+static void write_json(const struct writer *writer, json_object *value)
+{
+    write_safe(writer, json_text(value));
 }
 
 static void write_text(const struct writer *writer, const char *text)
@@ -226,12 +239,10 @@ static void write_group(const struct writer *writer, size_t index)
 {
     const struct replay_group *group = &writer->timeline->groups[index];
     scoped(jsondoc_free) json_object *head = group_json(writer, index);
-    size_t len = 0;
-    const char *text =
-        json_object_to_json_string_length(head, JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    struct str text = json_text(head);
 
-    writer->write(writer->context, str_make(text, len - 1)); /* without its `}` */
-    write_text(writer, len > 2 ? ",\"requests\":[" : "\"requests\":[");
+    write_safe(writer, str_first(text, text.len - 1)); /* without its `}` */
+    write_text(writer, text.len > 2 ? ",\"requests\":[" : "\"requests\":[");
     for (size_t i = 0; i < group->request_count; i++) {
         scoped(jsondoc_free) json_object *request = request_json(writer, group->requests[i]);
         if (i)

@@ -56,6 +56,7 @@ static void check_json(const struct timeline *timeline, const struct bodies *bod
     struct error err = {0};
 
     json_write_timeline(timeline, &(struct json_options){.bodies = bodies}, collect, &out);
+    check_text(NULL, buf_str(&out));
     scoped(jsondoc_free) json_object *root =
         out.overflow ? NULL : jsondoc_parse(buf_str(&out), &err);
     /* What was nested 64 deep in a line is deeper here. */

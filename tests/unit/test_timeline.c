@@ -445,6 +445,7 @@ static void nothing_from_a_recording_drives_the_terminal(void **state)
     each_line(timeline, samples, count_of(samples), use_bodies, bodies);
     text_write_timeline(timeline, &(struct text_options){.bodies = bodies}, collect, &text);
     text_write_exchange(timeline, timeline_request(timeline, 1), bodies, collect, &text);
+    json_write_timeline(timeline, &(struct json_options){.bodies = bodies}, collect, &text);
     for (struct str rest = buf_str(&text); rest.len; rest = str_skip(rest, 1)) {
         unsigned char c = (unsigned char)rest.data[0];
         assert_true(c == '\n' || (c >= 0x20 && c < 0x7f));
