@@ -11,6 +11,7 @@
 #include "base/jsondoc.h"
 #include "base/scoped.h"
 #include "replay/note.h"
+#include "replay/timeline_inside.h"
 
 #define INDEX_BYTES 48
 #define PLACEHOLDER STR("redacted:v1:") /* FORMAT.md section 1 */
@@ -67,15 +68,6 @@ unsigned timeline_journal(struct timeline *timeline, const char *id)
     return timeline->journal_count++;
 }
 
-/* Room for one more, doubling; the new one is all zero. */
-#define append(array, count)                                                                       \
-    ({                                                                                             \
-        if (((count) & ((count)-1)) == 0)                                                          \
-            (array) = xreallocarray((array), (count) ? 2 * (count) : 1, sizeof *(array));          \
-        memset(&(array)[count], 0, sizeof *(array));                                               \
-        &(array)[(count)++];                                                                       \
-    })
-
 static char *dup_text(json_object *root, const char *path)
 {
     json_object *value = jsondoc_at(root, path);
@@ -84,7 +76,7 @@ static char *dup_text(json_object *root, const char *path)
 }
 
 /* The index: one map for exchanges and groups. */
-static int64_t index_find(const struct timeline *timeline, const char *key)
+int64_t timeline_index_find(const struct timeline *timeline, const char *key)
 {
     json_object *value = NULL;
 
@@ -107,7 +99,7 @@ int64_t timeline_find_exchange(const struct timeline *timeline, unsigned journal
 {
     char key[INDEX_BYTES];
 
-    return index_find(timeline, exchange_key(key, journal, exchange));
+    return timeline_index_find(timeline, exchange_key(key, journal, exchange));
 }
 
 static struct replay_request *request_new(struct timeline *timeline, const struct event *event)
@@ -284,8 +276,8 @@ static void add_complete(struct timeline *timeline, const struct event *event)
     request->duration_us = jsondoc_int(root, "/latency/total_us", since_start(request, event));
 }
 
-static struct replay_group *group_new(struct timeline *timeline, enum replay_group_kind kind,
-                                      const char *key, const char *id)
+struct replay_group *timeline_group_new(struct timeline *timeline, enum replay_group_kind kind,
+                                        const char *key, const char *id)
 {
     index_add(timeline, key, timeline->group_count);
     struct replay_group *group = append(timeline->groups, timeline->group_count);
@@ -295,9 +287,9 @@ static struct replay_group *group_new(struct timeline *timeline, enum replay_gro
     return group;
 }
 
-static struct replay_group *group_find(struct timeline *timeline, const char *key)
+struct replay_group *timeline_group_find(struct timeline *timeline, const char *key)
 {
-    int64_t at = index_find(timeline, key);
+    int64_t at = timeline_index_find(timeline, key);
 
     return at < 0 ? NULL : &timeline->groups[at];
 }
@@ -306,12 +298,12 @@ static void add_command_start(struct timeline *timeline, const struct event *eve
 {
     scoped(free_text) char *key = xasprintf("c/%s", event->command ? event->command : "");
 
-    if (group_find(timeline, key))
+    if (timeline_group_find(timeline, key))
         timeline_add_finding(timeline,
                              "journal %s, seq %" PRIu64 ": command %.60s starts once more",
                              timeline->journals[event->journal].id, event->seq,
                              event->command ? event->command : "without id");
-    struct replay_group *group = group_new(timeline, GROUP_COMMAND, key, event->command);
+    struct replay_group *group = timeline_group_new(timeline, GROUP_COMMAND, key, event->command);
     group->journal = event->journal;
     group->seq = event->seq;
     group->order_us = event->order_us;
@@ -329,7 +321,7 @@ static void add_command_start(struct timeline *timeline, const struct event *eve
 static void add_command_exit(struct timeline *timeline, const struct event *event)
 {
     scoped(free_text) char *key = xasprintf("c/%s", event->command ? event->command : "");
-    struct replay_group *group = group_find(timeline, key);
+    struct replay_group *group = timeline_group_find(timeline, key);
 
     if (!group || group->has_exit) {
         timeline_add_finding(timeline, "journal %s, seq %" PRIu64 ": command %.60s ends %s",
@@ -496,144 +488,6 @@ void timeline_add(struct timeline *timeline, unsigned journal, struct str line)
     while (event_types[i].type && strcmp(event_types[i].type, event.type) != 0)
         i++;
     event_types[i].add(timeline, &event);
-}
-
-static int compare_rows(const void *a, const void *b)
-{
-    const struct replay_row *x = a, *y = b;
-
-    if (x->order_us != y->order_us)
-        return x->order_us < y->order_us ? -1 : 1;
-    if (x->journal != y->journal)
-        return x->journal < y->journal ? -1 : 1;
-    return x->seq < y->seq ? -1 : x->seq > y->seq;
-}
-
-static void number_requests(struct timeline *timeline)
-{
-    struct replay_row *rows = xcalloc(timeline->request_count + 1, sizeof *rows);
-
-    for (size_t i = 0; i < timeline->request_count; i++) {
-        const struct replay_request *request = &timeline->requests[i];
-        rows[i] = (struct replay_row){false, i, request->order_us, request->journal, request->seq};
-    }
-    qsort(rows, timeline->request_count, sizeof *rows, compare_rows);
-    timeline->by_number = xcalloc(timeline->request_count + 1, sizeof *timeline->by_number);
-    for (size_t i = 0; i < timeline->request_count; i++) {
-        timeline->by_number[i] = (uint32_t)rows[i].index;
-        timeline->requests[rows[i].index].number = (uint32_t)i + 1;
-    }
-    free(rows);
-}
-
-/* The group that a request belongs to, made when it is the first. */
-static struct replay_group *group_of(struct timeline *timeline,
-                                     const struct replay_request *request)
-{
-    enum replay_group_kind kind = request->command           ? GROUP_UNANNOUNCED
-                                  : request->kubectl_session ? GROUP_KUBECTL
-                                                             : GROUP_NONE;
-    const char *id = request->command ? request->command : request->kubectl_session;
-    scoped(free_text) char *key = xasprintf("%c/%s", "ccsn"[kind], id ? id : "");
-    struct replay_group *group = group_find(timeline, key);
-
-    if (group)
-        return group;
-    group = group_new(timeline, kind, key, id);
-    group->journal = request->journal;
-    group->seq = request->seq;
-    group->order_us = request->order_us;
-    group->start_us = request->start_us;
-    if (request->kubectl_command) {
-        group->argv = xcalloc(2, sizeof *group->argv);
-        group->argv[group->argc++] = xstrdup(request->kubectl_command);
-    }
-    return group;
-}
-
-static void group_requests(struct timeline *timeline)
-{
-    for (size_t i = 0; i < timeline->request_count; i++) {
-        uint32_t at = timeline->by_number[i];
-        struct replay_group *group = group_of(timeline, &timeline->requests[at]);
-        *append(group->requests, group->request_count) = at;
-    }
-}
-
-static void place_notes(struct timeline *timeline)
-{
-    for (size_t i = timeline->note_count; i > 0; i--) { /* backwards: each goes to the front */
-        struct replay_note *note = &timeline->notes[i - 1];
-        if (note->exchange >= 0)
-            note->request =
-                timeline_find_exchange(timeline, note->journal, (uint64_t)note->exchange);
-        if (note->request < 0 && note->command) {
-            scoped(free_text) char *key = xasprintf("c/%s", note->command);
-            note->group = index_find(timeline, key);
-        }
-        size_t *first = note->request >= 0 ? &timeline->requests[note->request].first_note
-                        : note->group >= 0 ? &timeline->groups[note->group].first_note
-                                           : NULL;
-        if (!first)
-            continue;
-        note->next = *first;
-        *first = i;
-    }
-}
-
-static void make_rows(struct timeline *timeline)
-{
-    timeline->rows =
-        xcalloc(timeline->group_count + timeline->note_count + 1, sizeof *timeline->rows);
-    for (size_t i = 0; i < timeline->group_count; i++) {
-        const struct replay_group *group = &timeline->groups[i];
-        timeline->rows[timeline->row_count++] =
-            (struct replay_row){false, i, group->order_us, group->journal, group->seq};
-    }
-    for (size_t i = 0; i < timeline->note_count; i++) {
-        const struct replay_note *note = &timeline->notes[i];
-        if (note->request < 0 && note->group < 0)
-            timeline->rows[timeline->row_count++] =
-                (struct replay_row){true, i, note->order_us, note->journal, note->seq};
-    }
-    qsort(timeline->rows, timeline->row_count, sizeof *timeline->rows, compare_rows);
-    for (size_t i = 0; i < timeline->row_count; i++) {
-        struct replay_row *row = &timeline->rows[i];
-        if (!row->is_note && timeline->groups[row->index].kind == GROUP_COMMAND)
-            timeline->groups[row->index].number = (uint32_t)++timeline->command_count;
-    }
-}
-
-/* FORMAT.md section 3: journals of one session id belong together only when their actor is one. */
-static void check_actors(struct timeline *timeline)
-{
-    const struct replay_journal *first = NULL;
-
-    for (unsigned i = 0; i < timeline->journal_count; i++) {
-        const struct replay_journal *journal = &timeline->journals[i];
-        json_object *actor = journal->start ? jsondoc_at(journal->start, "/actor") : NULL;
-        if (!journal->start) {
-            timeline_add_finding(timeline, "journal %s has no session.start", journal->id);
-            continue;
-        }
-        if (!first)
-            first = journal;
-        else if (!json_object_equal(actor, jsondoc_at(first->start, "/actor")))
-            timeline_add_finding(timeline, "journals %s and %s name different actors", first->id,
-                                 journal->id);
-    }
-}
-
-void timeline_finish(struct timeline *timeline)
-{
-    check_actors(timeline);
-    number_requests(timeline);
-    group_requests(timeline);
-    place_notes(timeline);
-    make_rows(timeline);
-    json_object_object_foreach(timeline->unshown, type, count) timeline_add_finding(
-        timeline, "%" PRId64 " %.100s events are not shown here (-o jsonl does)",
-        json_object_get_int64(count), type);
 }
 
 const struct replay_request *timeline_request(const struct timeline *timeline, uint64_t number)
