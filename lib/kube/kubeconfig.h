@@ -110,7 +110,7 @@ must_use int kubeconfig_supported(const struct kubeconfig_cluster *cluster,
 /* "https://host:port/prefix" taken apart. All zero is a valid, empty one. */
 struct kubeconfig_server {
     bool is_tls; /* else client-go sends no credentials at all */
-    char *host; /* owned; IPv6 without brackets */
+    char *host;  /* owned; IPv6 without brackets */
     unsigned port;
     char *authority;   /* owned; as the Host field has it: "host", "host:6443", "[::1]:6443" */
     char *path_prefix; /* owned; "" or "/k8s/clusters/c-x", no slash at the end */

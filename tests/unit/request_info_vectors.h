@@ -1,6 +1,6 @@
 /* request_info_vectors.h - what Kubernetes itself makes of these request lines: k8s.io/apiserver
- * v0.36.3, RequestInfoFactory{api, apis}.NewRequestInfo() on what net/http reads. Where that refuses
- * a line, `path` is NULL. */
+ * v0.36.3, RequestInfoFactory{api, apis}.NewRequestInfo() on what net/http reads. Where that
+ * refuses a line, `path` is NULL. */
 #pragma once
 
 /* clang-format off */

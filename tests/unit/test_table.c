@@ -14,8 +14,8 @@ static void table_aligns_columns_and_escapes_cells(void **state)
 {
     static const char *const headings[] = {"SESSION", ">CMDS", "TITLE", NULL};
     static const char *const first[] = {"01JDH2K9", "7",
-                                        "Gr\xc3\xbc\xc3\x9f"
-                                        "e"};
+                                        ("Gr\xc3\xbc\xc3\x9f"
+                                         "e")};
     static const char *const second[] = {"01JDH2KA\x1b[2J", "12345", NULL};
     scoped(table_free) struct table *table = table_new(headings);
     scoped(buf_free) struct buf out = {0};
