@@ -192,6 +192,8 @@ size_t shell_patterns(struct buf *out, struct str text)
 {
     size_t replaced = 0, kept = 0;
 
+    if (text.len == 0) /* its data may be NULL */
+        return 0;
     for (size_t i = 0; i < text.len; i++) {
         struct str rest = str_skip(text, i);
         bool is_start = i == 0 || !isalnum((unsigned char)text.data[i - 1]);
@@ -427,6 +429,9 @@ static void announce(struct shell_words *words, struct str word)
         words->next = NEXT_LITERAL;
     else if (is_option && shell_is_secret_name(name) && !is_switch(name))
         words->next = NEXT_VALUE;
+    else if (str_starts(word, STR("users.")) &&
+             (shell_is_secret_name(word) || ends_nocase(word, "client-key-data")))
+        words->next = NEXT_VALUE; /* kubectl config set */
     else if (word.len && word.data[word.len - 1] == ':' &&
              is_secret_header(name_before(header, header.len)))
         words->next = NEXT_CREDENTIALS;
@@ -517,10 +522,17 @@ size_t shell_word(struct shell_words *words, struct buf *out, struct str word, e
 /* Where a private key in PEM begins and ends. */
 static bool find_private_key(struct str text, size_t *from, size_t *to)
 {
-    ptrdiff_t begin = str_find(text, STR("-----BEGIN "));
+    const struct str marker = STR("-----BEGIN ");
+    ptrdiff_t begin = 0, next;
 
-    if (begin < 0 || str_find(str_first(str_skip(text, (size_t)begin), 48), STR("PRIVATE KEY")) < 0)
-        return false;
+    for (size_t at = 0;; at = (size_t)begin + marker.len) {
+        next = str_find(str_skip(text, at), marker);
+        if (next < 0)
+            return false;
+        begin = (ptrdiff_t)at + next;
+        if (str_find(str_first(str_skip(text, (size_t)begin), 48), STR("PRIVATE KEY")) >= 0)
+            break;
+    }
     ptrdiff_t end = str_find(str_skip(text, (size_t)begin), STR("-----END "));
     struct str rest = str_skip(text, end < 0 ? text.len : (size_t)(begin + end) + 9);
     ptrdiff_t dashes = str_find(rest, STR("-----"));
@@ -528,6 +540,42 @@ static bool find_private_key(struct str text, size_t *from, size_t *to)
     *from = (size_t)begin;
     *to = dashes < 0 ? text.len : text.len - rest.len + (size_t)dashes + 5;
     return true;
+}
+
+/* Where the value of `key` starts, in YAML or in JSON, from `at` on; 0: nowhere. */
+static size_t member_start(struct str text, size_t at, struct str key)
+{
+    for (ptrdiff_t found; (found = str_find(str_skip(text, at), key)) >= 0;) {
+        size_t start = at + (size_t)found;
+        at = start + key.len;
+        size_t end = at;
+
+        while (end < text.len && (is_quote_char(text.data[end]) || text.data[end] == ' '))
+            end++;
+        if (end < text.len && text.data[end] == ':' &&
+            (start == 0 || !is_token_char(text.data[start - 1])))
+            return end + 1;
+    }
+    return 0;
+}
+
+/* A Secret is written out in it, as in `cat <<EOF | kubectl apply -f -`: where its values start. */
+static bool find_manifest(struct str text, size_t *from)
+{
+    for (size_t at = 0; (at = member_start(text, at, STR("kind")));) {
+        struct str value = str_skip(text, at);
+
+        while (value.len && (is_blank(value.data[0]) || is_quote_char(value.data[0])))
+            value = str_skip(value, 1);
+        if (!str_starts(value, STR("Secret")) ||
+            (value.len > 6 && isalnum((unsigned char)value.data[6])))
+            continue;
+        size_t data = member_start(text, 0, STR("data"));
+        size_t string_data = member_start(text, 0, STR("stringData"));
+        *from = data && string_data ? min_of(data, string_data) : max_of(data, string_data);
+        return *from > 0 && *from < text.len;
+    }
+    return false;
 }
 
 /* The words of a text in which no private key stands. */
@@ -567,6 +615,11 @@ size_t shell_text(struct buf *out, struct str text, unsigned depth)
         replaced += put_words(out, str_first(text, from), depth) + 1;
         buf_append_text(out, REDACTED);
         text = str_skip(text, to);
+    }
+    if (find_manifest(text, &from)) {
+        replaced += put_words(out, str_first(text, from), depth) + 1;
+        buf_append_text(out, " " REDACTED);
+        return replaced;
     }
     return replaced + put_words(out, text, depth);
 }

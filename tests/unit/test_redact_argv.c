@@ -95,6 +95,15 @@ static const struct {
     {"x|https://h:443/a@b", NULL},
     {"x|ghp_0123456789abcdefghijABCDEFGHIJ012345", "x|redacted"},
     {"x|a -----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY----- b", "x|a redacted b"},
+    {"x|-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE "
+     "KEY-----\nMHc",
+     "x|-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\nredacted"},
+    {"kubectl|config|set|users.me.token|x", "kubectl|config|set|users.me.token|redacted"},
+    {"sh|-c|kubectl apply -f - <<E\nkind: Secret\nmetadata:\n  name: a\nstringData:\n  a: x\nE",
+     "sh|-c|kubectl apply -f - <<E\nkind: Secret\nmetadata:\n  name: a\nstringData: redacted"},
+    {"sh|-c|echo '{\"data\":{\"a\":\"x\"},\"kind\": \"Secret\"}'",
+     "sh|-c|echo '{\"data\": redacted"},
+    {"sh|-c|echo 'kind: SecretStore\ndata: x'", NULL},
     {"x|-----BEGIN PRIVATE KEY-----\nMHc", "x|redacted"},
 };
 
