@@ -607,6 +607,8 @@ size_t shell_text(struct buf *out, struct str text, unsigned depth)
 {
     size_t replaced = 0, from, to;
 
+    if (text.len == 0) /* its data may be NULL */
+        return 0;
     if (depth > DEPTH_MAX) {
         buf_append_text(out, REDACTED);
         return 1;
