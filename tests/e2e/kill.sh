@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # run sets status, out, err
 # kill.sh - P1 by the hardest proof: the session process is killed at random moments under load; every request
 # that the API server has seen must be in the recovered recording.
 

@@ -1,0 +1,83 @@
+# shellcheck shell=bash disable=SC2154 # run sets status, out, err
+# disk_full.sh - no room for the recording: nothing is forwarded, one sentence says why, and work goes on when there is
+# room again, without a restart. P1, P3, P5 on a real file system.
+
+small_disk() {
+    [ "$(id -u)" -eq 0 ] || skip "needs root, to mount a small file system"
+    mkdir -p "$XDG_STATE_HOME"
+    mount -t tmpfs -o size=3m none "$XDG_STATE_HOME" || skip "cannot mount a tmpfs here"
+    # shellcheck disable=SC2064
+    trap "umount -l '$XDG_STATE_HOME'" EXIT
+}
+
+cat_script() {
+    cat >"$TEST_DIR/script" <<'END'
+set -u
+kubectl get --raw /version >/dev/null && echo before: ok
+dd if=/dev/zero of="$XDG_STATE_HOME/filler" bs=4k status=none 2>/dev/null
+for i in 1 2 3; do
+    kubectl create configmap "full-$i" >>"$TEST_DIR/full.out" 2>>"$TEST_DIR/full.err"
+    echo "full: $?"
+done
+rm "$XDG_STATE_HOME/filler"
+sleep 3
+kubectl create configmap after && echo after: ok
+END
+}
+
+test_full_disk_refuses_and_recovers() {
+    small_disk
+    new_namespace
+    cat_script
+    run hoop exec -- sh "$TEST_DIR/script"
+    assert_status 0
+    assert_contains "$out" 'before: ok'
+    assert_contains "$out" 'after: ok'
+    # Each was refused, by the shim before it began (75) or by the gateway (1), and said so in one sentence.
+    assert_lacks "$out" 'full: 0'
+    assert_contains "$(cat "$TEST_DIR/full.err")" 'No space left on device'
+    [ "$(sort -u "$TEST_DIR/full.err" | wc -l)" -le 2 ] || fail "not one sentence: $(cat "$TEST_DIR/full.err")"
+    # Nothing was forwarded.
+    assert_equal after "$(kubectl get configmaps -o name | sed 's,.*/,,' | grep -v kube-root)"
+    run hoop verify @last
+    assert_status 8
+    assert_contains "$out" INCOMPLETE
+    [ -n "$(events 'select(.type == "gap")')" ] || fail "no gap is recorded"
+}
+
+# The same in the middle of a journal, by a write and a sync that fail.
+fail_once() {
+    PLAIN=$(dirname "$HOOP")/../../build-clang/cmd/kubectl-hoop
+    [ -x "$PLAIN" ] || PLAIN=$HOOP
+    new_namespace
+    cat >"$TEST_DIR/script" <<'END'
+for i in 1 2 3 4 5 6 7 8; do
+    kubectl create configmap "c-$i" >>"$TEST_DIR/calls.out" 2>>"$TEST_DIR/calls.err"
+    echo "c-$i: $?"
+    sleep 0.4
+done
+END
+    LD_PRELOAD=$(dirname "$PLAIN")/../tests/preload/libspool_calls.so KHOOP_TEST_FAIL=$1 \
+        run "$PLAIN" exec -- sh "$TEST_DIR/script"
+    assert_status 0
+    # Some failed; those that say they succeeded are there, and all that is there is recorded.
+    [ "$(grep -c ': 0$' "$TEST_DIR/out")" -lt 8 ] || fail "no call noticed: $out"
+    [ "$(grep -c ': 0$' "$TEST_DIR/out")" -gt 2 ] || fail "work did not go on: $out"
+    for name in $(sed -n 's/: 0$//p' "$TEST_DIR/out"); do
+        kubectl get configmap "$name" >/dev/null
+        [ -n "$(events 'select(.type == "request" and .objectRef.resource == "configmaps" and .verb == "create")')" ]
+    done
+    run hoop verify @last
+    assert_status 8
+    assert_contains "$out" INCOMPLETE
+}
+
+test_failed_write_is_told_and_work_goes_on() {
+    fail_once write:12:5
+    assert_contains "$(cat "$TEST_DIR/calls.err")" 'Input/output error'
+}
+
+test_failed_sync_is_told_and_work_goes_on() {
+    fail_once fdatasync:12:5
+    assert_contains "$(cat "$TEST_DIR/calls.err")" 'Input/output error'
+}
