@@ -53,17 +53,13 @@ test_exec_with_unwritable_state() {
 
 # serve_tls CERTIFICATE KEY: a TLS server on a free port, which goes into `port`.
 serve_tls() {
-    coproc SERVER { exec openssl s_server -accept 127.0.0.1:0 -cert "$1" -key "$2" -quiet -www 2>&1; }
+    local server
+    openssl s_server -accept 127.0.0.1:0 -cert "$1" -key "$2" -www >"$TEST_DIR/server.log" 2>&1 </dev/null &
+    server=$!
     # shellcheck disable=SC2064
-    trap "kill $SERVER_PID" EXIT
-    port=
-    wait_until 10 find_port "$SERVER_PID"
-    find_port "$SERVER_PID"
-}
-
-find_port() {
-    port=$(ss -Hltnp 2>/dev/null | sed -n "s/.*127\.0\.0\.1:\([0-9]*\) .*pid=$1,.*/\1/p" | head -n 1)
-    [ -n "$port" ]
+    trap "kill $server" EXIT
+    wait_until 10 grep -q '^ACCEPT 127' "$TEST_DIR/server.log"
+    port=$(sed -n 's/^ACCEPT 127.0.0.1://p' "$TEST_DIR/server.log")
 }
 
 # point_at SERVER [CA]: the current cluster's server, and the CA that signs it.
