@@ -45,7 +45,7 @@ static inline struct str str_skip(struct str text, size_t from)
 {
     if (from > text.len)
         from = text.len;
-    return (struct str){text.data + from, text.len - from};
+    return (struct str){from ? text.data + from : text.data, text.len - from}; /* NULL + 0 */
 }
 
 static inline struct str str_first(struct str text, size_t len)

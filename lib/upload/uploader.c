@@ -1,0 +1,256 @@
+#include "upload/uploader.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/num.h"
+#include "base/scoped.h"
+#include "session/index.h"
+
+#define RETRY_FIRST_S 1
+#define RETRY_MAX_S 60
+
+struct item {
+    struct item *next;
+    char *path;
+    int64_t due_mono_us; /* not before */
+    int64_t wait_s;      /* before the next try, when this one fails */
+    bool was_tried;
+};
+
+struct uploader {
+    const struct store_type *type;
+    struct store *store;
+    pthread_t thread;
+    pthread_mutex_t lock;    /* of all below */
+    pthread_cond_t changed;  /* something was added, or it stops */
+    pthread_cond_t advanced; /* something was tried */
+    struct item *first;      /* oldest first */
+    struct item *current;    /* in the hands of the thread */
+    bool is_stopping;
+    struct error problem; /* the last one */
+};
+
+static void item_free(struct item **item)
+{
+    if (*item)
+        free((*item)->path);
+    free(*item);
+    *item = NULL;
+}
+
+/* The cluster stands in the segment's own index, which its gateway has signed. */
+static char *key_of(const char *path, struct error *err)
+{
+    scoped(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    scoped(tail_free) struct tail tail = {0};
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        error_errno(err, ERROR_STORAGE, "open %s", path);
+        return NULL;
+    }
+    uint64_t bytes = (uint64_t)status.st_size;
+    size_t len = (size_t)min_of(bytes, (uint64_t)TAIL_BYTES_MAX);
+    scoped(free_text) char *end = xcalloc(len, 1);
+
+    if (pread(fd, end, len, (off_t)(bytes - len)) != (ssize_t)len) {
+        error_errno(err, ERROR_STORAGE, "read %s", path);
+        return NULL;
+    }
+    if (tail_parse(&tail, str_make(end, len), bytes, err) < 0) {
+        error_wrap(err, "%s", path);
+        return NULL;
+    }
+    char *key = store_segment_key(slash ? slash + 1 : path, tail.index.cluster);
+
+    if (!key)
+        error_set(err, ERROR_PROTOCOL, "%s: not the name of a segment", path);
+    return key;
+}
+
+struct attempt {
+    enum store_put_result result;
+    struct error err;
+};
+
+static void on_put(void *context, enum store_put_result result, const struct error *err)
+{
+    struct attempt *attempt = context;
+
+    attempt->result = result;
+    if (result != STORE_PUT_DONE)
+        attempt->err = *err;
+}
+
+/* Out of the lock. A conflict is stored too, under another name: it does not come back. */
+static bool try_item(struct uploader *uploader, const struct item *item, struct error *problem)
+{
+    struct attempt attempt = {.result = STORE_PUT_FAILED};
+    scoped(free_text) char *key = key_of(item->path, &attempt.err);
+
+    if (key)
+        uploader->type->put(uploader->store, item->path, key, on_put, &attempt);
+    if (attempt.result != STORE_PUT_DONE)
+        *problem = attempt.err;
+    return attempt.result != STORE_PUT_FAILED;
+}
+
+/* The first that is due, out of the queue; NULL: none, and then when to look again. */
+static struct item *take_due(struct uploader *uploader, int64_t now_us, int64_t *next_us)
+{
+    *next_us = INT64_MAX;
+    for (struct item **at = &uploader->first; *at; at = &(*at)->next) {
+        struct item *item = *at;
+
+        if (item->due_mono_us <= now_us) {
+            *at = item->next;
+            item->next = NULL;
+            return item;
+        }
+        *next_us = min_of(*next_us, item->due_mono_us);
+    }
+    return NULL;
+}
+
+static void append(struct uploader *uploader, struct item *item)
+{
+    struct item **at = &uploader->first;
+
+    while (*at)
+        at = &(*at)->next;
+    *at = item;
+}
+
+static void wait_for_work(struct uploader *uploader, int64_t now_us, int64_t next_us)
+{
+    struct timespec until;
+
+    if (next_us == INT64_MAX) {
+        pthread_cond_wait(&uploader->changed, &uploader->lock);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)((next_us - now_us) / 1000000 + 1);
+    pthread_cond_timedwait(&uploader->changed, &uploader->lock, &until);
+}
+
+static void *work(void *context)
+{
+    struct uploader *uploader = context;
+
+    pthread_mutex_lock(&uploader->lock);
+    while (!uploader->is_stopping) {
+        int64_t now_us = clock_now().mono_us, next_us;
+        struct item *item = take_due(uploader, now_us, &next_us);
+
+        if (!item) {
+            wait_for_work(uploader, now_us, next_us);
+            continue;
+        }
+        struct error problem = {0};
+
+        uploader->current = item;
+        pthread_mutex_unlock(&uploader->lock);
+        bool is_stored = try_item(uploader, item, &problem);
+        pthread_mutex_lock(&uploader->lock);
+        uploader->current = NULL;
+        if (problem.kind)
+            uploader->problem = problem;
+        if (is_stored) {
+            item_free(&item);
+        } else {
+            item->was_tried = true;
+            item->due_mono_us = clock_now().mono_us + item->wait_s * 1000000;
+            item->wait_s = min_of(item->wait_s * 2, (int64_t)RETRY_MAX_S);
+            append(uploader, item);
+        }
+        pthread_cond_broadcast(&uploader->advanced);
+    }
+    pthread_mutex_unlock(&uploader->lock);
+    return NULL;
+}
+
+struct uploader *uploader_start(const struct store_type *type, struct store *store,
+                                struct error *err)
+{
+    struct uploader *uploader = xcalloc(1, sizeof *uploader);
+
+    uploader->type = type;
+    uploader->store = store;
+    pthread_mutex_init(&uploader->lock, NULL);
+    pthread_cond_init(&uploader->changed, NULL);
+    pthread_cond_init(&uploader->advanced, NULL);
+    if (pthread_create(&uploader->thread, NULL, work, uploader) != 0) {
+        error_set(err, ERROR_STORAGE, "uploader: no thread");
+        free(uploader);
+        return NULL;
+    }
+    return uploader;
+}
+
+void uploader_add(void *context, const char *path, bool is_last)
+{
+    struct uploader *uploader = context;
+    struct item *item = xcalloc(1, sizeof *item);
+
+    item->path = xstrdup(path);
+    item->wait_s = RETRY_FIRST_S;
+    pthread_mutex_lock(&uploader->lock);
+    append(uploader, item);
+    pthread_cond_signal(&uploader->changed);
+    pthread_mutex_unlock(&uploader->lock);
+}
+
+static bool has_untried(const struct uploader *uploader)
+{
+    for (const struct item *item = uploader->first; item; item = item->next)
+        if (!item->was_tried)
+            return true;
+    return uploader->current && !uploader->current->was_tried;
+}
+
+int uploader_flush(struct uploader *uploader, struct error *err)
+{
+    pthread_mutex_lock(&uploader->lock);
+    while (has_untried(uploader))
+        pthread_cond_wait(&uploader->advanced, &uploader->lock);
+    bool is_empty = !uploader->first && !uploader->current;
+
+    if (!is_empty)
+        *err = uploader->problem;
+    pthread_mutex_unlock(&uploader->lock);
+    return is_empty ? 0 : -1;
+}
+
+void uploader_stop(struct uploader **owner)
+{
+    struct uploader *uploader = *owner;
+
+    *owner = NULL;
+    if (!uploader)
+        return;
+    pthread_mutex_lock(&uploader->lock);
+    uploader->is_stopping = true;
+    pthread_cond_signal(&uploader->changed);
+    pthread_mutex_unlock(&uploader->lock);
+    pthread_join(uploader->thread, NULL);
+    while (uploader->first) {
+        struct item *item = uploader->first;
+
+        uploader->first = item->next;
+        item_free(&item);
+    }
+    pthread_cond_destroy(&uploader->changed);
+    pthread_cond_destroy(&uploader->advanced);
+    pthread_mutex_destroy(&uploader->lock);
+    free(uploader);
+}
