@@ -1,0 +1,119 @@
+# shellcheck shell=bash disable=SC2154,SC2016 # run, new_namespace set variables for us; inner scripts
+# exec.sh - `kubectl hoop exec`: the command inside sees the clusters as it would outside, and its own status
+# comes out.
+
+test_exec_ends_with_the_status_of_its_command() {
+    run kubectl hoop exec -- sh -c 'exit 7'
+    assert_status 7
+    run kubectl hoop exec -- true
+    assert_status 0
+}
+
+test_exec_keeps_stdin_and_stdout_of_its_command() {
+    printf 'in\0out' | kubectl hoop exec -- cat >"$TEST_DIR/got" 2>"$TEST_DIR/err"
+    assert_same_file <(printf 'in\0out') "$TEST_DIR/got" stdout
+}
+
+test_exec_says_at_the_end_what_was_recorded() {
+    run kubectl hoop exec -- kubectl get namespace default
+    assert_status 0
+    assert_contains "$err" "1 command"
+    assert_contains "$err" "kubectl hoop replay"
+    assert_lacks "$out" hoop "stdout"
+}
+
+test_contexts_and_namespaces_stay() {
+    local name
+    name=$(kubectl config current-context)
+    new_namespace
+    kubectl create configmap mine
+    sha256sum "$KUBECONFIG" >before
+    run kubectl hoop exec -- sh -c 'kubectl config get-contexts -o name && kubectl get configmap mine -o name &&
+        kubectl --context "$1-second" get configmap mine -o name' sh "$name"
+    assert_equal "$(kubectl config get-contexts -o name)
+configmap/mine" "$out" stdout
+    assert_status 1
+    assert_contains "$err" 'configmaps "mine" not found'
+    run kubectl hoop exec --context "$name-second" -- kubectl get configmap mine
+    assert_status 1
+    run kubectl hoop exec --context "$name-second" --namespace "$namespace" -- kubectl get configmap mine -o name
+    assert_equal configmap/mine "$out"
+    assert_same_file before <(sha256sum "$KUBECONFIG") "the user's kubeconfig"
+}
+
+test_users_stay_who_they_are() {
+    local name
+    name=$(kubectl config current-context)
+    run kubectl hoop exec -- sh -c 'kubectl auth whoami -o jsonpath={.status.userInfo.username} &&
+        kubectl --context "$1-viewer" auth whoami -o jsonpath=,{.status.userInfo.username} &&
+        kubectl --context "$1-viewer" delete namespace default' sh "$name"
+    assert_status 1
+    assert_equal admin,viewer "$out"
+    assert_contains "$err" 'User "viewer" cannot delete resource "namespaces"'
+}
+
+test_gateway_refuses_who_has_no_bearer_of_the_session() {
+    run kubectl hoop exec -- sh -c '
+        server=$(kubectl config view --raw --minify -o "jsonpath={.clusters[0].cluster.server}")
+        for header in X-None:1 "Authorization: Bearer wrong" "Authorization: Bearer khoop1.a.0.-.AAAA"; do
+            curl -sk -o /dev/null -w "%{http_code}\n" -H "$header" "$server/api/v1/namespaces"
+        done'
+    assert_status 0
+    assert_equal $'401\n401\n401' "$out"
+}
+
+test_private_files_are_private() {
+    run kubectl hoop exec -- sh -c 'dirname "$KUBECONFIG" | xargs -I{} find {} -perm /077 ! -type l'
+    assert_status 0
+    assert_equal '' "$out" "files that others may read"
+}
+
+test_session_leaves_nothing_in_the_runtime_folder() {
+    run kubectl hoop exec -- true
+    assert_status 0
+    assert_equal '' "$(find "$XDG_RUNTIME_DIR" -mindepth 2)"
+}
+
+test_call_around_the_gateway_is_counted() {
+    run kubectl hoop exec -- sh -c 'KUBECONFIG="$1" kubectl get namespace default -o name' sh "$KUBECONFIG"
+    assert_status 0
+    assert_contains "$err" outside
+    assert_equal true "$(events 'select(.type == "command.start") | .outside')"
+}
+
+test_ten_commands_at_once() {
+    new_namespace
+    run kubectl hoop exec -- sh -c '
+        for i in 0 1 2 3 4 5 6 7 8 9; do kubectl create configmap "c$i" & done
+        wait
+        kubectl get configmaps -o name | wc -l'
+    assert_status 0
+    assert_equal 10 "$(tail -n 1 <<<"$out")"
+    assert_equal 11 "$(events 'select(.type == "command.start")' | wc -l)" commands
+    run kubectl hoop verify @last
+    assert_status 0
+    assert_contains "$out" INTACT
+}
+
+test_watch_delivers_at_once_and_ends_with_its_client() {
+    new_namespace
+    kubectl hoop exec -- sh -c 'echo $$ >pid; exec kubectl get configmaps --watch -o name' >watched 2>err &
+    wait_until 10 grep -q "configmaps.*watch=" "$PEER_AUDIT_LOG"
+    kubectl create configmap now >/dev/null
+    wait_until 1 grep -qx configmap/now watched
+    kill -TERM "$(cat pid)"
+    wait_until 3 watch_has_ended
+    wait
+}
+
+# The API server has seen the end of the watch in our namespace.
+watch_has_ended() {
+    jq -se --arg namespace "$namespace" 'any(.verb == "watch" and .stage == "ResponseComplete"
+        and .objectRef.namespace == $namespace)' "$PEER_AUDIT_LOG"
+}
+
+test_exec_with_a_pod_name_is_answered_with_what_was_meant() {
+    run kubectl hoop exec web-0 -- sh
+    assert_status 2
+    assert_contains "$err" "kubectl hoop exec -- kubectl exec web-0 -- sh"
+}

@@ -1,0 +1,58 @@
+# shellcheck shell=bash disable=SC2154,SC2016 # new_secret, run set variables for us; inner scripts
+# secrets.sh - secret values reach the client and never a file of ours. That no file has them, the harness
+# looks after each test.
+
+test_secret_is_read_in_full_and_recorded_without_its_value() {
+    new_namespace
+    new_secret
+    kubectl create secret generic db --from-literal=password="$secret"
+    kubectl get secret db -o json >direct.json
+    kubectl get secret db -o yaml >direct.yaml
+    run kubectl hoop exec -- sh -c 'kubectl get secret db -o json >json && kubectl get secret db -o yaml >yaml &&
+        kubectl describe secret db && kubectl get secrets && kubectl get secret db -o name'
+    assert_status 0
+    assert_same_file direct.json json "secret as JSON"
+    assert_same_file direct.yaml yaml "secret as YAML"
+    assert_equal '' "$(events 'select(.type == "withheld")')" "withheld events"
+    assert_contains "$(events 'select(.type == "body") | .text')" '"password":"redacted:v1:'
+    assert_contains "$err" "secret"
+}
+
+test_secret_is_written_in_full_and_recorded_without_its_value() {
+    new_namespace
+    new_secret
+    printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: applied}\nstringData: {password: "%s"}\n' "$secret" >secret.yaml
+    run kubectl hoop exec -- sh -c '
+        kubectl create secret generic literal --from-literal=password="$1" &&
+        kubectl apply -f secret.yaml && kubectl apply --server-side --force-conflicts -f secret.yaml &&
+        kubectl patch secret literal -p "{\"stringData\":{\"more\":\"$1\"}}" &&
+        kubectl patch secret literal --type=json -p "[{\"op\":\"add\",\"path\":\"/stringData\",\"value\":{\"third\":\"$1\"}}]"
+        ' sh "$secret"
+    assert_status 0
+    for key in password more; do
+        assert_equal "$secret" "$(kubectl get secret literal -o "jsonpath={.data.$key}" | base64 -d)"
+    done
+    assert_equal "$secret" "$(kubectl get secret applied -o 'jsonpath={.data.password}' | base64 -d)"
+}
+
+test_secret_in_a_watch() {
+    new_namespace
+    new_secret
+    kubectl hoop exec -- sh -c 'echo $$ >pid; exec kubectl get secrets --watch -o json' >watched 2>err &
+    wait_until 10 test -s pid
+    kubectl create secret generic late --from-literal=password="$secret"
+    wait_until 10 grep -q "$(printf %s "$secret" | base64 -w 0)" watched
+    kill -TERM "$(cat pid)"
+    wait
+    assert_contains "$(events 'select(.type == "body") | .text')" '"password":"redacted:v1:'
+}
+
+test_token_is_issued_and_marked() {
+    new_namespace
+    kubectl create serviceaccount robot
+    run kubectl hoop exec -- kubectl create token robot
+    assert_status 0
+    assert_contains "$out" eyJ
+    add_secret "$out"
+    assert_equal 1 "$(events 'select(.type == "credential.issued")' | wc -l)" "credential.issued events"
+}
