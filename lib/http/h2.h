@@ -68,15 +68,17 @@ must_use struct h2 *h2_server_new(const struct h2_events *events, void *context)
 void h2_free(struct h2 **h2);
 
 /* Bytes from the client, at `mono_us`, which never goes back. ERROR_PROTOCOL: the connection is
- * over; send what h2_send() has (a GOAWAY that says why), then call h2_lost() and close. */
+ * over; send what h2_send() has (a GOAWAY that says why), then call h2_lost() and close. Of other
+ * violations, which nghttp2 answers by itself, only h2_is_finished() tells. */
 must_use int h2_receive(struct h2 *h2, struct str bytes, int64_t mono_us, struct error *err);
-/* Appends frames to `out` until it holds about `max` bytes (a frame may go over it). To be called
- * whenever something was received, submitted or consumed, or `out` was drained; once per loop
- * iteration is enough. ERROR_PROTOCOL as above. */
+/* Appends frames to `out` until it holds about `max` bytes more; a frame may go over it, so that
+ * its limit must be larger by 1 MiB. To be called whenever something was received, submitted or
+ * consumed, or `out` was drained; once per loop iteration is enough. ERROR_PROTOCOL: as above, and
+ * the GOAWAY is in `out`. */
 must_use int h2_send(struct h2 *h2, struct buf *out, size_t max, struct error *err);
 /* Would h2_send() have something now? */
 bool h2_wants_send(const struct h2 *h2);
-/* Both sides are through (after GOAWAY, or an error): flush, then close. */
+/* Both sides are through (after GOAWAY, or an error): flush, call h2_lost(), close. */
 bool h2_is_finished(const struct h2 *h2);
 /* The transport is gone: `reset` and `closed` for every open stream. */
 void h2_lost(struct h2 *h2);
