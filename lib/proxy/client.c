@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 
 #define LINGER_STEP_MS 20
-#define LINGER_MS 2000 /* a client that does not end its side by then is closed upon */
+#define LINGER_MS 1000 /* a client that does not end its side by then is closed upon */
 
 /* The protocol lets go of its exchanges; once. */
 static void lose(struct client *client)

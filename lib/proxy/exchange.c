@@ -48,9 +48,7 @@ void exchange_free(struct exchange **exchange)
     assert(x->is_done && !x->record && !x->call);
     gate_drop_all(&x->request);
     gate_drop_all(&x->response);
-    for (size_t i = 0; i < x->body_count; i++)
-        chunk_free(&x->body[i]);
-    free(x->body);
+    buf_free(&x->whole);
     receipt_free(&x->receipt);
     request_info_free(&x->info);
     http_head_delete(&x->head);
@@ -107,34 +105,47 @@ static void answer_at_once(struct exchange *exchange, struct http_head *head, st
     if (!exchange->ops)
         return;
     exchange->is_answered = true;
-    exchange->ops->respond(exchange->stream, head, false);
-    exchange->ops->data(exchange->stream, body);
-    exchange->ops->end(exchange->stream, NULL);
+    exchange->ops->respond(exchange->stream, head, exchange->is_head);
+    if (!exchange->is_head) {
+        exchange->ops->data(exchange->stream, body);
+        exchange->ops->end(exchange->stream, NULL);
+    }
     exchange->ops = NULL;
+}
+
+/* Behind the journal, as what comes from upstream. */
+static void answer_recorded(struct exchange *exchange, struct http_head *head_adopted,
+                            struct chunk *body)
+{
+    uint64_t number = record_response(exchange->record, head_adopted);
+
+    if (exchange->is_head)
+        number = record_body_end(exchange->record, DIRECTION_RESPONSE, NULL);
+    gate_push_adopt(&exchange->response, GATE_HEAD, number, head_adopted, NULL);
+    if (!exchange->is_head) {
+        number = record_body(exchange->record, DIRECTION_RESPONSE, body);
+        exchange->outcome.received[DIRECTION_RESPONSE] += chunk_bytes(body).len;
+        gate_push_adopt(&exchange->response, GATE_DATA, number, NULL, chunk_share(body));
+        number = record_body_end(exchange->record, DIRECTION_RESPONSE, NULL);
+    }
+    gate_push_adopt(&exchange->response, GATE_END, number, NULL, NULL);
 }
 
 void exchange_answer(struct exchange *exchange, int code, const char *message)
 {
     struct http_head *head = http_head_new();
-    struct chunk *body = status_make(head, code, message);
+    scoped(chunk_free) struct chunk *body = status_make(head, code, message);
 
     exchange->has_response = true;
     if (!exchange->reason[0])
         exchange_set_reason(exchange, message);
-    if (!exchange->record) {
-        answer_at_once(exchange, head, body);
-        http_head_delete(&head);
-        chunk_free(&body);
-        exchange_finish(exchange, OUTCOME_REFUSED);
+    if (exchange->record) {
+        answer_recorded(exchange, head, body);
         return;
     }
-    uint64_t number = record_response(exchange->record, head);
-    gate_push_adopt(&exchange->response, GATE_HEAD, number, head, NULL);
-    number = record_body(exchange->record, DIRECTION_RESPONSE, body);
-    exchange->outcome.received[DIRECTION_RESPONSE] += chunk_bytes(body).len;
-    gate_push_adopt(&exchange->response, GATE_DATA, number, NULL, body);
-    number = record_body_end(exchange->record, DIRECTION_RESPONSE, NULL);
-    gate_push_adopt(&exchange->response, GATE_END, number, NULL, NULL);
+    answer_at_once(exchange, head, body);
+    http_head_delete(&head);
+    exchange_finish(exchange, OUTCOME_REFUSED);
 }
 
 void exchange_answer_unrecorded(struct exchange *exchange, const struct error *problem)
@@ -179,6 +190,34 @@ void exchange_break_off(struct exchange *exchange)
 
 /* ---- The request ---- */
 
+/* What was read whole, as chunks; owned by the caller. */
+static size_t cut_whole(struct exchange *exchange, struct chunk ***chunks)
+{
+    struct str left = buf_str(&exchange->whole);
+    size_t count = 0;
+
+    *chunks = xcalloc(left.len / CHUNK_BYTES_MAX + 1, sizeof **chunks);
+    while (left.len) {
+        (*chunks)[count] = chunk_new(str_first(left, CHUNK_BYTES_MAX));
+        left = str_skip(left, CHUNK_BYTES_MAX);
+        count++;
+    }
+    buf_free(&exchange->whole);
+    return count;
+}
+
+static void line_up_request(struct exchange *exchange, uint64_t number, struct chunk **body,
+                            size_t body_count)
+{
+    gate_push_adopt(&exchange->request, GATE_HEAD, number, NULL, NULL);
+    if (!exchange->is_whole)
+        return;
+    /* All of it stands behind one number: one commit. */
+    for (size_t i = 0; i < body_count; i++)
+        gate_push_adopt(&exchange->request, GATE_DATA, number, NULL, chunk_share(body[i]));
+    gate_push_adopt(&exchange->request, GATE_END, number, NULL, NULL);
+}
+
 void exchange_commit_request(struct exchange *exchange)
 {
     struct error problem = {0};
@@ -192,6 +231,8 @@ void exchange_commit_request(struct exchange *exchange)
     }
     struct http_head *recorded = http_head_new();
     http_head_copy(recorded, exchange->head);
+    struct chunk **body = NULL;
+    size_t body_count = cut_whole(exchange, &body);
     struct record_request request = {
         .head = recorded,
         .info = exchange->info,
@@ -200,25 +241,20 @@ void exchange_commit_request(struct exchange *exchange)
         .source_ip = exchange->source_ip,
         .is_refused = exchange->outcome.outcome == OUTCOME_REFUSED,
         .is_whole = exchange->is_whole,
-        .body = exchange->body,
-        .body_count = exchange->body_count,
+        .body = body,
+        .body_count = body_count,
     };
 
     exchange->info = (struct request_info){0};
     exchange->record = record_new(exchange->recording);
     uint64_t number = record_request(exchange->record, &request, &exchange->receipt);
-    if (request.is_refused) {
+    if (request.is_refused)
         exchange->is_request_over = true;
-        return;
-    }
-    gate_push_adopt(&exchange->request, GATE_HEAD, number, NULL, NULL);
-    if (!exchange->is_whole)
-        return;
-    /* All of it stands behind one number: one commit. */
-    for (size_t i = 0; i < exchange->body_count; i++)
-        gate_push_adopt(&exchange->request, GATE_DATA, number, NULL, take(exchange->body[i]));
-    exchange->body_count = 0;
-    gate_push_adopt(&exchange->request, GATE_END, number, NULL, NULL);
+    else
+        line_up_request(exchange, number, body, body_count);
+    for (size_t i = 0; i < body_count; i++)
+        chunk_free(&body[i]);
+    free(body);
 }
 
 static bool is_reading_whole(const struct exchange *exchange)
@@ -226,25 +262,24 @@ static bool is_reading_whole(const struct exchange *exchange)
     return exchange->is_whole && !exchange->record;
 }
 
+static void refuse_whole(struct exchange *exchange)
+{
+    exchange->outcome.outcome = OUTCOME_REFUSED;
+    buf_free(&exchange->whole);
+    exchange_commit_request(exchange);
+    if (!exchange->is_done)
+        exchange_answer(exchange, 413,
+                        "kubectl-hoop: a body of this kind on a resource that bears secrets must "
+                        "be read whole, and is larger than 3 MiB");
+}
+
 static void keep_whole(struct exchange *exchange, struct str bytes)
 {
-    if (exchange->body_bytes + bytes.len > exchange->body_bytes_max) {
-        exchange->outcome.outcome = OUTCOME_REFUSED;
-        for (size_t i = 0; i < exchange->body_count; i++)
-            chunk_free(&exchange->body[i]);
-        exchange->body_count = 0;
-        exchange_commit_request(exchange);
-        if (!exchange->is_done)
-            exchange_answer(exchange, 413,
-                            "kubectl-hoop: a body of this kind on a resource that bears secrets "
-                            "must be read whole, and is larger than 3 MiB");
-        return;
-    }
-    exchange->body_bytes += bytes.len;
-    exchange->body =
-        xreallocarray(exchange->body, exchange->body_count + 1, sizeof *exchange->body);
-    exchange->body[exchange->body_count++] = chunk_new(bytes);
-    exchange->ops->credit(exchange->stream, bytes.len); /* on receipt: it is forwarded whole */
+    buf_append_str(&exchange->whole, bytes);
+    if (exchange->whole.overflow)
+        refuse_whole(exchange);
+    else /* on receipt: it is forwarded whole */
+        exchange->ops->credit(exchange->stream, bytes.len);
 }
 
 static void request_piece(struct exchange *exchange, struct str bytes)

@@ -79,7 +79,7 @@ static void plan_body(struct exchange *exchange, const struct exchange_request *
     bool needs_whole = redact_needs_whole(&exchange->info, type);
 
     exchange->has_body = request->has_body;
-    exchange->body_bytes_max = needs_whole ? WHOLE_SECRET_BYTES_MAX : WHOLE_BYTES_MAX;
+    exchange->whole.limit = needs_whole ? WHOLE_SECRET_BYTES_MAX : WHOLE_BYTES_MAX;
     exchange->is_whole = !request->has_body || needs_whole ||
                          (request->is_length_known && request->length <= WHOLE_BYTES_MAX);
     if (http_head_has_token(exchange->head, "Expect", "100-continue"))
@@ -133,6 +133,7 @@ bool exchange_admit(struct exchange *exchange, struct exchange_request *request)
     struct error err = {0};
 
     exchange->head = http_head_take(request->head);
+    exchange->is_head = str_is(exchange->head->method, "HEAD");
     exchange->source_ip = xstrdup(request->peer);
     if (!check_bearer(exchange, &err)) {
         gateway->counts.unauthorized++;

@@ -49,16 +49,16 @@ struct exchange {
     bool is_long_running;
     char *client_audit_id; /* the client's own, or NULL */
 
+    bool is_head;            /* the method is HEAD: no answer has a body */
     bool has_body, is_whole; /* of the request */
-    struct chunk **body;     /* is_whole, until it is recorded */
-    size_t body_count, body_bytes, body_bytes_max;
-    bool has_request_ended; /* the client said all */
-    bool is_request_over;   /* nothing more of it goes upstream */
-    bool is_ready;          /* the call has a connection */
-    bool is_paused;         /* the call */
-    bool has_response;      /* its head has come, or is our own */
-    bool is_head_all;       /* and there is no body */
-    bool is_answered;       /* the client was given a response's head */
+    struct buf whole;        /* is_whole: its body, until it is recorded; owned */
+    bool has_request_ended;  /* the client said all */
+    bool is_request_over;    /* nothing more of it goes upstream */
+    bool is_ready;           /* the call has a connection */
+    bool is_paused;          /* the call */
+    bool has_response;       /* its head has come, or is our own */
+    bool is_head_all;        /* and there is no body */
+    bool is_answered;        /* the client was given a response's head */
     bool is_done;
 
     struct record_outcome outcome;

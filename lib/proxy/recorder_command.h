@@ -99,6 +99,7 @@ struct recording {
     bool start_is_unsynced;
     bool is_acknowledged; /* broken, and the loop has failed what waited */
     bool is_touched;      /* since the last commit */
+    bool wants_written;   /* somebody waits for no more than the write */
     bool wants_durable;
     uint64_t group_number;    /* the last number in the group at hand */
     struct command_list held; /* broken: to be done once it is open again */

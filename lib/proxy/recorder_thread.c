@@ -14,6 +14,7 @@
 #define RETRY_US 1000000
 #define TICK_US 1000000
 #define TRIES_AT_END 3
+#define JUMP_US 1000000 /* of the wall clock, against the other one */
 #define NEVER INT64_MAX
 
 void recorder_thread_init_condition(pthread_cond_t *condition)
@@ -94,9 +95,12 @@ static void commit_or_break(struct recording *recording, int64_t now_us)
         break_off(recording, &err);
         return;
     }
+    bool somebody_waits = recording->wants_written;
+    recording->wants_written = false;
     if (!durable)
         return;
-    recording->recorder->config.wake(recording->recorder->config.context);
+    if (somebody_waits)
+        recording->recorder->config.wake(recording->recorder->config.context);
     if (commit(recording, JOURNAL_DURABLE, &err) < 0)
         break_off(recording, &err);
 }
@@ -147,6 +151,7 @@ static int perform(struct recording *recording, struct command *command, struct 
 {
     recording->is_touched = true;
     recording->wants_durable |= command->needs_durable;
+    recording->wants_written |= !command->needs_durable;
     recording->group_number = command->number;
     if (command->kind == COMMAND_CLOSE)
         return close_journal(recording, command, err);
@@ -303,6 +308,28 @@ static bool take_group(struct recorder *recorder, int64_t due_us, struct command
     return !is_stopping;
 }
 
+/* Order is seq, time is shown as recorded: a jump is told, and stops nothing. */
+static void tell_jump(struct recorder *recorder, struct instant now, int64_t *offset_us)
+{
+    int64_t offset = now.unix_us - now.mono_us, jump = offset - *offset_us;
+
+    if (jump > -JUMP_US && jump < JUMP_US)
+        return;
+    *offset_us = offset;
+    for (size_t i = 0; i < recorder->active_count; i++) {
+        struct recording *recording = recorder->active[i];
+        scoped(jsondoc_free) json_object *payload = json_object_new_object();
+        struct error err = {0};
+
+        if (!is_open(recording))
+            continue;
+        jsondoc_put_int(payload, "jump_us", jump);
+        recording->is_touched = true;
+        if (record_write_event(recording, "clock", NULL, &now, payload, &err) < 0)
+            break_off(recording, &err);
+    }
+}
+
 /* Everything that is due by the clock. Returns when the next thing is. */
 static int64_t run_due(struct recorder *recorder, int64_t *tick_us)
 {
@@ -334,7 +361,9 @@ void *recorder_thread_run(void *context)
 {
     struct recorder *recorder = context;
     struct command_list group = {0};
-    int64_t tick_us = clock_now().mono_us + TICK_US, due_us = tick_us;
+    struct instant start = clock_now();
+    int64_t tick_us = start.mono_us + TICK_US, due_us = tick_us;
+    int64_t offset_us = start.unix_us - start.mono_us;
     sigset_t all;
 
     sigfillset(&all); /* signals are the loop's */
@@ -342,6 +371,7 @@ void *recorder_thread_run(void *context)
     while (take_group(recorder, due_us, &group)) {
         struct command *command;
 
+        tell_jump(recorder, clock_now(), &offset_us);
         while ((command = command_list_pop(&group))) {
             size_t bytes = command->bytes;
 

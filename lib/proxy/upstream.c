@@ -24,6 +24,7 @@ struct link {
     struct h1_reader reader;
     struct h1_body body;
     bool is_in_body;
+    bool is_reused; /* the call at hand is not its first */
     struct loop_timer *idle;
     struct buf joined; /* small pieces of a body, to be passed on together */
 };
@@ -90,6 +91,7 @@ static struct link *link_take_idle(struct upstream *upstream)
         if (!link->idle || !link->conn || !conn_is_open(link->conn))
             continue;
         loop_timer_stop(&link->idle);
+        link->is_reused = true;
         return link;
     }
     return NULL;
@@ -137,10 +139,28 @@ static void call_fail(struct upstream_call *call, enum upstream_failure failure,
     call_free(call);
 }
 
+/* The server was tired of a kept connection before anything of this call was written to it: nothing
+ * can have been processed, so a new connection is no second try. */
+static bool call_moves(struct upstream_call *call)
+{
+    struct link *link = call->link;
+
+    if (!link->is_reused || call->is_head_sent)
+        return false;
+    loop_cancel(&call->job);
+    link->call = NULL;
+    link_close(link);
+    call->link = link_dial(call->upstream);
+    call->link->call = call;
+    return true;
+}
+
 static void call_run_job(void *context)
 {
     struct upstream_call *call = context;
 
+    if (!call->is_head_sent && !conn_is_open(call->link->conn) && call_moves(call))
+        return;
     if (call->problem.kind) {
         struct error problem = call->problem;
 
@@ -417,6 +437,8 @@ static void link_ended(struct conn *conn, void *context)
 
     if (!call) {
         link_close(link);
+    } else if (call_moves(call)) {
+        return;
     } else if (!link->is_in_body) {
         error_set(&err, ERROR_NETWORK, "it closed the connection");
         call_fail(call, UPSTREAM_RESET, &err);
@@ -433,6 +455,8 @@ static void link_failed(struct conn *conn, const struct error *err, void *contex
     struct link *link = context;
     struct upstream_call *call = link->call;
 
+    if (call && call_moves(call))
+        return;
     if (call)
         call_fail(call, call->is_head_sent ? UPSTREAM_RESET : UPSTREAM_UNREACHABLE, err);
     else
