@@ -283,15 +283,15 @@ static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t len
     return (ssize_t)len;
 }
 
+/* Never fails: nghttp2 would call it again for the same frame. h2_send() looks at h2->problem. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct h2 *h2 = user_data;
     struct stream *stream = any_stream(h2, frame->hd.stream_id);
-
-    if (frame->hd.type == NGHTTP2_RST_STREAM)
-        return stream && stream->is_reset_by_us ? 0 : spend(h2, H2_FLOOD_RESETS);
     bool is_message = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
 
+    if (frame->hd.type == NGHTTP2_RST_STREAM && (!stream || !stream->is_reset_by_us))
+        ignore(spend(h2, H2_FLOOD_RESETS));
     if (!stream || !is_message || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
     stream->is_all_sent = true;

@@ -8,7 +8,8 @@
 enum h2_flood_kind {
     H2_FLOOD_RESETS, /* streams that came to nothing, by whoever reset them (CVE-2023-44487,
                         CVE-2025-8671) */
-    H2_FLOOD_IDLE,   /* PING, SETTINGS, PRIORITY, empty DATA, unknown frames (CVE-2019-9512…) */
+    H2_FLOOD_IDLE,   /* PING, SETTINGS, PRIORITY, CONTINUATION, empty DATA (CVE-2019-9512…); not
+                        frames of unknown type, which nghttp2 skips without a word */
     H2_FLOOD_KINDS,
 };
 

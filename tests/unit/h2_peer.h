@@ -15,7 +15,7 @@
 #include "base/scoped.h"
 #include "http/h2.h"
 
-#define STREAMS 512 /* odd numbers below twice that */
+#define STREAMS 2048 /* odd numbers below twice that */
 
 /* What one side saw of a stream. */
 struct seen {
@@ -259,7 +259,7 @@ static void pair_open(struct pair *pair, uint32_t client_window)
     assert_int_equal(0, nghttp2_option_new(&options));
     nghttp2_option_set_no_auto_window_update(options, 1);
     nghttp2_option_set_no_http_messaging(options, 1); /* it must be able to do wrong */
-    nghttp2_option_set_max_send_header_block_length(options, 1 << 20);
+    nghttp2_option_set_max_send_header_block_length(options, 1 << 22);
     nghttp2_option_set_peer_max_concurrent_streams(options, 1000);
     assert_int_equal(0, nghttp2_session_client_new2(&pair->client, callbacks, pair, options));
     nghttp2_session_callbacks_del(callbacks);
