@@ -15,12 +15,8 @@ struct h2_stream {
     int32_t id;
     struct exchange *exchange; /* NULL: it is through with us */
     size_t uncredited;         /* bytes of the request that were not delivered yet */
-    bool has_request_ended;
     bool is_full;
-    /* The answer was broken off, or is complete before the request is: reset with this code, behind
-     * what is queued. */
-    bool is_ending;
-    enum h2_code end_code;
+    bool is_breaking; /* the answer was broken off: reset, behind what is queued */
 };
 
 struct h2_client {
@@ -41,16 +37,16 @@ static void flush_soon(struct h2_client *client)
 /* ---- Out ---- */
 
 /* Resets the streams that wait for it and have nothing queued any more. */
-static bool end_streams(struct h2_client *client)
+static bool break_streams(struct h2_client *client)
 {
     bool did = false;
 
     for (struct h2_stream *stream = client->streams, *next; stream; stream = next) {
         next = stream->next;
-        if (!stream->is_ending || h2_queued(client->h2, stream->id))
+        if (!stream->is_breaking || h2_queued(client->h2, stream->id))
             continue;
-        stream->is_ending = false;
-        h2_reset(client->h2, stream->id, stream->end_code);
+        stream->is_breaking = false;
+        h2_reset(client->h2, stream->id, H2_INTERNAL_ERROR);
         did = true;
     }
     return did;
@@ -83,7 +79,7 @@ static void flush(void *context)
     if (!client->client->conn || client->client->is_lost)
         return;
     bool is_well = send_out(client, &err);
-    if (is_well && !h2_wants_send(client->h2) && end_streams(client))
+    if (is_well && !h2_wants_send(client->h2) && break_streams(client))
         is_well = send_out(client, &err);
     if (!is_well) {
         h2_lost(client->h2);
@@ -93,14 +89,8 @@ static void flush(void *context)
     }
 }
 
-static void end_with(struct h2_stream *stream, enum h2_code code)
-{
-    stream->is_ending = true;
-    stream->end_code = code;
-    flush_soon(stream->client);
-}
-
-/* The exchange is through. What it did not take of the request is thrown away. */
+/* The exchange is through. What it did not take of the request is thrown away; nghttp2 resets a
+ * stream with NO_ERROR whose answer is complete before its request (RFC 9113 8.1). */
 static void leave(struct h2_stream *stream)
 {
     stream->exchange = NULL;
@@ -123,11 +113,8 @@ static void h2_op_respond(void *context, const struct http_head *head, bool is_a
 
     h2_respond(stream->client->h2, stream->id, head, is_all);
     flush_soon(stream->client);
-    if (!is_all)
-        return;
-    leave(stream);
-    if (!stream->has_request_ended)
-        end_with(stream, H2_NO_ERROR); /* RFC 9113 8.1: the rest is not wanted */
+    if (is_all)
+        leave(stream);
 }
 
 static void h2_op_data(void *context, struct chunk *chunk)
@@ -146,8 +133,6 @@ static void h2_op_end(void *context, const struct http_head *trailers)
 
     h2_end(stream->client->h2, stream->id, trailers);
     leave(stream);
-    if (!stream->has_request_ended)
-        end_with(stream, H2_NO_ERROR);
 }
 
 static void h2_op_abort(void *context)
@@ -155,7 +140,7 @@ static void h2_op_abort(void *context)
     struct h2_stream *stream = context;
 
     leave(stream);
-    end_with(stream, H2_INTERNAL_ERROR);
+    stream->is_breaking = true;
 }
 
 static void h2_op_credit(void *context, size_t len)
@@ -215,7 +200,6 @@ static void start(struct h2_client *client, int32_t id, struct http_head *head, 
     };
 
     request.is_length_known = http_head_length(head, &request.length);
-    stream->has_request_ended = !has_body;
     stream->exchange = exchange_start(client->client->gateway, &request);
 }
 
@@ -250,10 +234,7 @@ static void h2_on_ended(void *context, int32_t id, struct http_head *trailers)
     struct h2_client *client = context;
     struct h2_stream *stream = h2_stream_context(client->h2, id);
 
-    if (!stream)
-        return;
-    stream->has_request_ended = true;
-    if (stream->exchange)
+    if (stream && stream->exchange)
         exchange_request_end(stream->exchange, trailers);
 }
 
