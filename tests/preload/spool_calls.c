@@ -1,5 +1,6 @@
 /* spool_calls.c - preloaded into the real program by end-to-end tests: what it writes to the spool
- * and what it has synced is told to a shared file, syncs can be slowed, and calls can be made to fail.
+ * and what it has synced is told to a shared file, syncs can be slowed, and calls can be made to
+ * fail.
  *
  *   KHOOP_TEST_SPOOL_LOG=FILE          a table of struct entry, one per open segment
  *   KHOOP_TEST_SYNC_DELAY_US=N         each fdatasync takes that much longer
@@ -53,8 +54,8 @@ __attribute__((constructor)) static void begin(void)
     if (fd < 0)
         return;
     if (ftruncate(fd, sizeof(struct entry) * ENTRIES) == 0) {
-        void *memory = mmap(NULL, sizeof(struct entry) * ENTRIES, PROT_READ | PROT_WRITE,
-                            MAP_SHARED, fd, 0);
+        void *memory =
+            mmap(NULL, sizeof(struct entry) * ENTRIES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
         table = memory == MAP_FAILED ? NULL : memory;
     }
