@@ -150,6 +150,13 @@ static void h1_credit(void *stream, size_t len)
     }
 }
 
+static size_t h1_queued(const void *stream)
+{
+    const struct h1_stream *h1 = stream;
+
+    return h1->client->conn ? conn_queued(h1->client->conn) : 0;
+}
+
 static bool h1_is_full(const void *stream)
 {
     const struct h1_stream *h1 = stream;
@@ -164,6 +171,7 @@ static const struct client_ops h1_ops = {
     .end = h1_end,
     .abort = h1_abort,
     .credit = h1_credit,
+    .queued = h1_queued,
     .is_full = h1_is_full,
 };
 
@@ -365,8 +373,7 @@ static void h1_client_lost(void *state)
 
     loop_cancel(&h1->again);
     if (h1->exchange)
-        exchange_client_gone(take(h1->exchange),
-                             h1->client->conn ? conn_queued(h1->client->conn) : 0);
+        exchange_client_gone(take(h1->exchange), h1_queued(h1));
 }
 
 static void h1_client_free(void *state)

@@ -152,6 +152,13 @@ static void h2_op_credit(void *context, size_t len)
     flush_soon(stream->client);
 }
 
+static size_t h2_op_queued(const void *context)
+{
+    const struct h2_stream *stream = context;
+
+    return h2_queued(stream->client->h2, stream->id);
+}
+
 static bool h2_op_is_full(const void *context)
 {
     const struct h2_stream *stream = context;
@@ -166,6 +173,7 @@ static const struct client_ops h2_ops = {
     .end = h2_op_end,
     .abort = h2_op_abort,
     .credit = h2_op_credit,
+    .queued = h2_op_queued,
     .is_full = h2_op_is_full,
 };
 

@@ -72,6 +72,7 @@ void exchange_finish(struct exchange *exchange, enum outcome outcome)
     if (exchange->is_done)
         return;
     exchange->is_done = true;
+    exchange->gateway->unsent_bytes -= exchange->unsent_bytes;
     count_wire(exchange);
     upstream_call_cancel(&exchange->call);
     gate_drop_all(&exchange->request);

@@ -24,6 +24,7 @@ struct client_ops {
     void (*abort)(void *stream); /* never looks like a clean end */
     /* `len` bytes of the request's body were delivered: more may come. */
     void (*credit)(void *stream, size_t len);
+    size_t (*queued)(const void *stream); /* bytes of answers not yet given to the kernel */
     /* Too much of the answer stands here; exchange_client_writable() follows when it does not. */
     bool (*is_full)(const void *stream);
 };

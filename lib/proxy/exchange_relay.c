@@ -185,20 +185,31 @@ static void deliver_gate(struct exchange *exchange, int64_t now_us)
     gate_free(&gate);
 }
 
-/* A slow client, or a recorder that is behind, stops its upstream and nobody else's. */
+/* What this exchange holds in memory of its answer, as its part of the gateway's budget. */
+static size_t count_unsent(struct exchange *exchange)
+{
+    size_t unsent =
+        exchange->response.bytes + (exchange->ops ? exchange->ops->queued(exchange->stream) : 0);
+
+    exchange->gateway->unsent_bytes += unsent - exchange->unsent_bytes;
+    return exchange->unsent_bytes = unsent;
+}
+
+/* A slow client stops its upstream, and nobody else's; at a budget's end all but small answers are
+ * stopped. */
 static void throttle(struct exchange *exchange)
 {
     if (exchange->is_done || !exchange->call)
         return;
-    size_t held = exchange->response.bytes;
+    size_t unsent = count_unsent(exchange);
     bool is_stuck = exchange->ops && exchange->ops->is_full(exchange->stream);
-    bool is_full = recorder_is_full(exchange->gateway->config.recorder);
+    bool is_over = gateway_is_over_budget(exchange->gateway, unsent);
 
-    if (!exchange->is_paused && (held > ANSWER_HIGH || is_stuck || is_full)) {
+    if (!exchange->is_paused && (exchange->response.bytes > ANSWER_HIGH || is_stuck || is_over)) {
         exchange->is_paused = true;
-        exchange->gateway->is_recorder_full |= is_full;
         upstream_call_pause(exchange->call);
-    } else if (exchange->is_paused && held <= ANSWER_LOW && !is_stuck && !is_full) {
+    } else if (exchange->is_paused && exchange->response.bytes <= ANSWER_LOW && !is_stuck &&
+               !is_over) {
         exchange->is_paused = false;
         upstream_call_resume(exchange->call);
     }

@@ -8,6 +8,10 @@
 #include "base/secret.h"
 #include "proxy/gateway_inside.h"
 
+#define UNSENT_BYTES_MAX ((size_t)64 << 20)
+#define UNSENT_BYTES_FREE ((size_t)16 << 10) /* an answer may always hold so much */
+#define BUDGET_LOOK_MS 20
+
 /* ---- Exchanges ---- */
 
 static void unlink_exchange(struct exchange **list, struct exchange *exchange)
@@ -58,6 +62,28 @@ static void for_exchanges(struct gateway *gateway, const struct recording *recor
     }
 }
 
+/* ---- Budgets (DESIGN.md section 5): what the recorder has queued, and what clients have not taken
+ * yet. They bound memory, never the record: reading stops, nothing is dropped. ---- */
+
+static void budget_is_due(void *context)
+{
+    struct gateway *gateway = context;
+
+    loop_timer_stop(&gateway->budget);
+    for_exchanges(gateway, NULL, exchange_pump); /* starts it again where need be */
+}
+
+bool gateway_is_over_budget(struct gateway *gateway, size_t unsent_bytes)
+{
+    bool is_over = recorder_is_full(gateway->config.recorder) ||
+                   (gateway->unsent_bytes > UNSENT_BYTES_MAX && unsent_bytes > UNSENT_BYTES_FREE);
+
+    if (is_over && !gateway->budget)
+        gateway->budget =
+            loop_timer_start(gateway->config.loop, BUDGET_LOOK_MS, budget_is_due, gateway);
+    return is_over;
+}
+
 /* ---- Recordings and upstreams ---- */
 
 static void recording_progressed(void *context, bool broke)
@@ -67,12 +93,7 @@ static void recording_progressed(void *context, bool broke)
 
     if (broke)
         for_exchanges(gateway, own->recording, exchange_journal_broke);
-    if (gateway->is_recorder_full && !recorder_is_full(gateway->config.recorder)) {
-        gateway->is_recorder_full = false;
-        for_exchanges(gateway, NULL, exchange_pump);
-    } else {
-        for_exchanges(gateway, own->recording, exchange_pump);
-    }
+    for_exchanges(gateway, own->recording, exchange_pump);
 }
 
 struct recording *gateway_recording(struct gateway *gateway, struct str cluster)
@@ -181,6 +202,7 @@ static void be_over(struct gateway *gateway)
     void (*drained)(void *context) = take(gateway->drained);
 
     loop_timer_stop(&gateway->drain_timer);
+    loop_timer_stop(&gateway->budget);
     gateway->is_over = true;
     if (drained)
         drained(gateway->drained_context);

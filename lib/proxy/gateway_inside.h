@@ -55,6 +55,7 @@ struct exchange {
     bool has_request_ended;  /* the client said all */
     bool is_request_over;    /* nothing more of it goes upstream */
     bool is_ready;           /* the call has a connection */
+    size_t unsent_bytes;     /* its part of the gateway's */
     bool is_paused;          /* the call */
     bool has_response;       /* its head has come, or is our own */
     bool is_head_all;        /* and there is no body */
@@ -77,7 +78,8 @@ struct gateway {
     struct exchange *dead;      /* to be freed when nobody is inside them */
     struct loop_job sweep;
     struct gateway_counts counts;
-    bool is_recorder_full; /* somebody is paused until it is not */
+    size_t unsent_bytes;       /* of answers in memory, over all exchanges */
+    struct loop_timer *budget; /* looks whether those that a budget stopped may go on */
     bool is_draining, is_over;
     struct loop_timer *drain_timer;
     void (*drained)(void *context);
@@ -89,6 +91,8 @@ struct recording *gateway_recording(struct gateway *gateway, struct str cluster)
 /* The connections to it; NULL with ERROR_CONFIG. */
 struct upstream *gateway_upstream(struct gateway *gateway, struct str cluster, unsigned user,
                                   struct error *err);
+/* Must an exchange that holds so much of its answer stop reading? It is pumped again later. */
+bool gateway_is_over_budget(struct gateway *gateway, size_t unsent_bytes);
 /* Moves it among the dead, which are freed from the loop. */
 void gateway_bury(struct gateway *gateway, struct exchange *exchange);
 
