@@ -161,6 +161,12 @@ static void on_first_commit(void *context, bool lost)
     loop_stop(first->loop);
 }
 
+/* A loop with nothing but a wake-up in it would return at once, for ever, and never be woken. */
+static void keep_waiting(void *context)
+{
+    loop_timer_again(*(struct loop_timer **)context, 1000);
+}
+
 /* Nothing is told to anyone before session.start is on disk. */
 static int wait_for_start(struct loopback *loopback, struct error *err)
 {
@@ -171,8 +177,11 @@ static int wait_for_start(struct loopback *loopback, struct error *err)
     jsondoc_put_string(payload, "what", "ready");
     recorder_when_durable(home, recorder_event(home, "mark", STR(""), payload), on_first_commit,
                           &first);
+    struct loop_timer *waiting = NULL;
+    waiting = loop_timer_start(loopback->loop, 1000, keep_waiting, &waiting);
     while (!first.is_done)
         uv_run(loop_uv(loopback->loop), UV_RUN_ONCE);
+    loop_timer_stop(&waiting);
     if (!first.is_lost)
         return 0;
     struct error problem = {0};
