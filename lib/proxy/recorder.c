@@ -141,7 +141,7 @@ static void call_waiters(struct recording *recording, uint64_t lost_to)
         struct waiter *waiter = recording->waiters;
         bool is_durable = recording_has(recording, waiter->number, RECORDING_DURABLE);
 
-        if (!is_durable && waiter->number > lost_to)
+        if (!is_durable && waiter->number > lost_to && !waiter->is_lost)
             return;
         recording->waiters = waiter->next;
         if (!recording->waiters)
@@ -189,11 +189,14 @@ void recorder_when_durable(struct recording *recording, uint64_t number,
 {
     struct waiter *waiter = xcalloc(1, sizeof *waiter);
 
-    *waiter = (struct waiter){.number = number, .done = done, .context = context};
+    *waiter = (struct waiter){.number = number,
+                              .is_lost = recording_is_broken(recording),
+                              .done = done,
+                              .context = context};
     *recording->waiters_end = waiter;
     recording->waiters_end = &waiter->next;
     /* What is durable already is told by the next dispatch, never from here. */
-    recording->seen_durable = 0;
+    recording->must_look = true;
     recording->recorder->config.wake(recording->recorder->config.context);
 }
 
@@ -240,7 +243,8 @@ static bool dispatch_one(struct recorder *recorder, struct recording **link)
     bool is_open = atomic_load_explicit(&recording->is_open, memory_order_acquire);
 
     if (written != recording->seen_written || durable != recording->seen_durable ||
-        is_open != recording->seen_open || broke) {
+        is_open != recording->seen_open || broke || recording->must_look) {
+        recording->must_look = false;
         recording->seen_written = written;
         recording->seen_durable = durable;
         recording->seen_open = is_open;

@@ -72,7 +72,9 @@ void recorder_count_refused(struct recording *recording);
  * payload follows the envelope. `command` may be empty. Returns its number. */
 uint64_t recorder_event(struct recording *recording, const char *type, struct str command,
                         json_object *payload_adopt);
-/* Calls done(context, lost) from recorder_dispatch() once `number` is durable, or lost. */
+/* Calls done(context, lost) from recorder_dispatch() once `number` is durable, or lost; while the
+ * recording is broken it is told `lost` without delay, although the event may still be written when
+ * there is room: ask recording_is_broken() first. */
 void recorder_when_durable(struct recording *recording, uint64_t number,
                            void (*done)(void *context, bool lost), void *context);
 

@@ -61,6 +61,7 @@ void command_list_clear(struct command_list *list);
 struct waiter {
     struct waiter *next;
     uint64_t number;
+    bool is_lost; /* nobody waits for a disk to recover */
     void (*done)(void *context, bool lost);
     void *context;
 };
@@ -76,6 +77,7 @@ struct recording {
     unsigned acknowledged;        /* breaks that the loop knows of */
     uint64_t seen_written, seen_durable;
     bool seen_open;
+    bool must_look; /* somebody waits for what may be there already */
     struct waiter *waiters, **waiters_end;
     void (*progress)(void *context, bool broke);
     void *progress_context;
