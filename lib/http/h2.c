@@ -161,16 +161,23 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
     struct h2 *h2 = user_data;
     struct stream *stream = h2_stream_find(h2, frame->hd.stream_id);
+    struct str n = str_make(name, name_len), v = str_make(value, value_len);
     bool is_head = frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+    bool is_pseudo = name_len > 0 && name[0] == ':';
 
     /* A small block can spell very much, and nghttp2 goes on to decode what we no longer keep. */
     h2->block_bytes += name_len + value_len + 1;
     if (h2->block_bytes > BLOCK_BYTES_MAX)
         return give_up(h2, NGHTTP2_ENHANCE_YOUR_CALM, "a field block larger than 1 MiB");
-    if (stream)
-        h2_incoming_add(&stream->incoming, str_make(name, name_len), str_make(value, value_len),
-                        is_head ? HTTP_HEAD_BYTES_MAX : HTTP_TRAILER_BYTES_MAX,
-                        is_head ? HTTP_FIELDS_MAX : HTTP_TRAILERS_MAX);
+    if (!stream)
+        return 0;
+    /* nghttp2 has checked this by tables of its own; what goes on to HTTP/1.1 passes ours too. */
+    if (!http_is_value(v) || (!is_pseudo && !http_is_token(n))) {
+        h2_stream_break(stream, NGHTTP2_PROTOCOL_ERROR);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    h2_incoming_add(&stream->incoming, n, v, is_head ? HTTP_HEAD_BYTES_MAX : HTTP_TRAILER_BYTES_MAX,
+                    is_head ? HTTP_FIELDS_MAX : HTTP_TRAILERS_MAX);
     return 0;
 }
 

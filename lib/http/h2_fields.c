@@ -46,8 +46,8 @@ static void join_cookies(struct http_head *head)
     if (http_head_count(head, "cookie") < 2)
         return;
     for (size_t i = 0; i < head->field_count; i++) {
-        if (!str_is(head->fields[i].name, "cookie"))
-            continue;
+        if (!str_is(head->fields[i].name, "cookie") || head->fields[i].value.len == 0)
+            continue; /* an empty piece would leave a blank at the end */
         if (joined.len > 0)
             buf_append_text(&joined, "; ");
         buf_append_str(&joined, head->fields[i].value);
