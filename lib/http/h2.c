@@ -404,11 +404,27 @@ int h2_receive(struct h2 *h2, struct str bytes, int64_t mono_us, struct error *e
     return -1;
 }
 
+/* Only now, since its last stream must be the last one that the caller saw: what is above it, the
+ * client asks again elsewhere. */
+static void submit_goaway(struct h2 *h2)
+{
+    if (!h2->has_goaway)
+        return;
+    h2->has_goaway = false;
+    if (h2->goaway_code == H2_NO_ERROR)
+        ignore(nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+                                     nghttp2_session_get_last_proc_stream_id(h2->session),
+                                     NGHTTP2_NO_ERROR, NULL, 0));
+    else
+        ignore(nghttp2_session_terminate_session(h2->session, h2->goaway_code));
+}
+
 int h2_send(struct h2 *h2, struct buf *out, size_t max, struct error *err)
 {
     assert(!h2->is_busy);
     if (h2->is_lost)
         return failure(h2, NGHTTP2_ERR_SESSION_CLOSING, err);
+    submit_goaway(h2);
     bool was_well = !h2->problem;
     size_t before;
     int status;
@@ -434,13 +450,13 @@ int h2_send(struct h2 *h2, struct buf *out, size_t max, struct error *err)
 
 bool h2_wants_send(const struct h2 *h2)
 {
-    return !h2->is_lost && nghttp2_session_want_write(h2->session);
+    return !h2->is_lost && (h2->has_goaway || nghttp2_session_want_write(h2->session));
 }
 
 bool h2_is_finished(const struct h2 *h2)
 {
-    return h2->is_lost ||
-           (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session));
+    return h2->is_lost || (!h2->has_goaway && !nghttp2_session_want_read(h2->session) &&
+                           !nghttp2_session_want_write(h2->session));
 }
 
 void h2_lost(struct h2 *h2)
@@ -475,10 +491,6 @@ void h2_goaway(struct h2 *h2, enum h2_code code)
 {
     if (h2->is_lost || h2->problem)
         return;
-    if (code == H2_NO_ERROR)
-        ignore(nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
-                                     nghttp2_session_get_last_proc_stream_id(h2->session), code,
-                                     NULL, 0));
-    else
-        ignore(nghttp2_session_terminate_session(h2->session, code));
+    h2->has_goaway = true;
+    h2->goaway_code = code;
 }

@@ -52,6 +52,8 @@ struct h2 {
     size_t out_max;
     bool is_busy; /* inside h2_receive, h2_send, h2_lost */
     bool is_lost;
+    bool has_goaway; /* to be submitted by the next h2_send() */
+    enum h2_code goaway_code;
 };
 
 /* NULL when it is not open, or over. */

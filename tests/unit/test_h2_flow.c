@@ -485,6 +485,42 @@ static void goaway_lets_open_streams_finish(void **state)
     assert_true(h2_is_finished(pair->server));
 }
 
+/* To the server, without letting it send. */
+static void deliver_requests(struct pair *pair)
+{
+    const uint8_t *data;
+    ssize_t len;
+
+    while ((len = nghttp2_session_mem_send(pair->client, &data)) > 0)
+        assert_true(to_server(pair, str_make(data, (size_t)len), 0));
+}
+
+static void goaway_names_the_last_request_that_was_seen(void **state)
+{
+    struct pair *pair = open_pair(1000);
+    scoped(buf_free) struct buf out = {0};
+    struct error err = {0};
+
+    get(pair);
+    pump(pair);
+    h2_goaway(pair->server, H2_NO_ERROR);
+    int32_t seen_before = get(pair);
+
+    deliver_requests(pair); /* the GOAWAY is not sent yet */
+    assert_int_equal(20, seen(pair, seen_before)->request.version);
+    assert_int_equal(0, h2_send(pair->server, &out, 1 << 18, &err));
+    int32_t late = get(pair); /* the client has not read it yet */
+
+    deliver_requests(pair);
+    nghttp2_session_mem_recv(pair->client, (uint8_t *)out.data, out.len);
+    pump(pair);
+    assert_int_equal(0, seen(pair, late)->request.version);
+    assert_int_equal(seen_before, pair->goaway_last);
+    assert_int_equal(2, h2_open_streams(pair->server));
+    assert_int_equal(0, seen(pair, seen_before)->closes);
+    assert_false(pair->has_failed);
+}
+
 static void goaway_with_an_error_ends_all(void **state)
 {
     struct pair *pair = open_pair(1000);
@@ -525,6 +561,7 @@ int main(void)
         TEST(more_streams_than_allowed_are_refused),
         cmocka_unit_test(garbage_is_an_error),
         TEST(goaway_lets_open_streams_finish),
+        TEST(goaway_names_the_last_request_that_was_seen),
         TEST(goaway_with_an_error_ends_all),
     };
 
