@@ -14,8 +14,8 @@
 #define KUBECONFIG_ID_BYTES_MAX 63
 
 /* Strings are owned by the kubeconfig; NULL: the field is absent or empty. `*_file` paths are
- * absolute, or relative to the working directory as their kubeconfig's path was. Where both are
- * there, PEM text from `*-data` wins over the file, as in client-go. */
+ * absolute where the path of their kubeconfig was. Where both are there, PEM text from `*-data`
+ * wins over the file; a token file that can be read wins over the token (client-go). */
 struct kubeconfig_cluster {
     char *name;
     char *id; /* kubeconfig_cluster_id(name) */
