@@ -74,14 +74,17 @@ uint64_t journal_durable_seq(const struct journal *journal);
 
 bool journal_is_broken(const struct journal *journal);
 /* Does what is missing to work again: seals what is there, makes the next segment, durable, with
- * its gap. To be tried every second or so. ERROR_STORAGE: still no room. */
+ * its gap, and fills the reserve. To be tried every second or so. ERROR_STORAGE: still no room. */
 must_use int journal_try_reopen(struct journal *journal, struct instant now, struct error *err);
+/* The same for session.end and journal_end() alone: lives on the room that the reserve gave. */
+must_use int journal_reopen_to_end(struct journal *journal, struct instant now, struct error *err);
 
 /* Seals by age. Every second or so. */
 must_use int journal_tick(struct journal *journal, struct instant now, struct error *err);
 
 /* The caller has appended session.end: seals, with "last":true. `reason`: end or drain. Of a broken
- * journal: reopen it first. ERROR_STORAGE: broken; reopen, append session.end, and end again. */
+ * journal: journal_reopen_to_end() first. ERROR_STORAGE: when it is broken then, reopen, append
+ * session.end and end again; else only its final name is missing, and the next try may do. */
 must_use int journal_end(struct journal *journal, const char *reason, struct instant now,
                          struct error *err);
 /* Hex, of the last index line, LF included; "" before journal_end(). */
