@@ -1,0 +1,11 @@
+/* verify_catalog.h - the verdict about one session of a catalog: opens its files for verify.h, one
+ * at a time. Blocking. Changes nothing. */
+#pragma once
+
+#include "session/trust.h"
+#include "session/verify.h"
+#include "upload/catalog.h"
+
+/* `expect` as for verify_finish(). What cannot be opened is a finding. */
+void catalog_verify(const struct catalog_session *session, const struct trust *trust,
+                    const char *expect, struct verify_report *report);
