@@ -1,6 +1,245 @@
+/* exec.c - `kubectl hoop exec -- CMD`: a command whose Kubernetes traffic goes through a gateway on
+ * loopback for as long as it runs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/jsondoc.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/platform.h"
+#include "base/scoped.h"
+#include "child.h"
 #include "command.h"
+#include "options.h"
+#include "proxy/session_dir.h"
+#include "session/ulid.h"
+#include "session_end.h"
+#include "session_link.h"
+#include "tool.h"
+
+#define START_TIMEOUT_MS 60000
+#define END_TIMEOUT_MS 60000
+
+extern char **environ;
+
+struct exec_flags {
+    struct options options;
+    struct option_list labels;
+    const char *title, *agent;
+    uint64_t status_fd;
+};
+
+static json_object *describe_labels(const struct option_list *labels, struct error *err)
+{
+    scoped(jsondoc_free) json_object *object = json_object_new_object();
+
+    for (size_t i = 0; i < labels->count; i++) {
+        struct str value = str_from(labels->items[i]);
+        struct str key = str_split(&value, '=');
+
+        if (key.len == 0 || !value.data) {
+            error_set(err, ERROR_USAGE, "--label %s: not KEY=VALUE", labels->items[i]);
+            return NULL;
+        }
+        scoped(free_text) char *name = str_dup(key);
+
+        jsondoc_put_str(object, name, value);
+    }
+    return take(object);
+}
+
+/* What the session process must know. It reads the kubeconfig itself, and answers with what is
+ * wrong in it. */
+static json_object *describe_session(const struct exec_flags *flags, const char *session,
+                                     const char *directory, char **command, struct error *err)
+{
+    scoped(jsondoc_free) json_object *message = json_object_new_object();
+    json_object *labels = describe_labels(&flags->labels, err);
+    const char *kubeconfig =
+        flags->options.kubeconfig ? flags->options.kubeconfig : getenv("KUBECONFIG");
+    scoped(free_text) char *executable = platform_executable();
+
+    if (!labels)
+        return NULL;
+    jsondoc_put_string(message, "session", session);
+    jsondoc_put_string(message, "directory", directory);
+    jsondoc_put_string(message, "binary", executable);
+    jsondoc_put_string(message, "kubeconfig", kubeconfig);
+    jsondoc_put_string(message, "context", flags->options.context);
+    jsondoc_put_string(message, "namespace", flags->options.namespace_name);
+    jsondoc_put_string(message, "store", flags->options.store);
+    jsondoc_put_string(message, "title", flags->title);
+    jsondoc_put_string(message, "agent", flags->agent ? flags->agent : agent_detect());
+    jsondoc_put_adopt(message, "labels", labels);
+    json_object *argv = jsondoc_put_adopt(message, "argv", json_object_new_array());
+
+    for (size_t i = 0; command[i]; i++)
+        json_object_array_add(argv, json_object_new_string(command[i]));
+    return take(message);
+}
+
+/* Shells that read their profile lose what stands first on PATH; BASH_ENV gives it back to bash.
+ * The user's own BASH_ENV is read first. */
+static void set_environment(const char *session, const char *directory)
+{
+    scoped(free_text) char *bin = session_dir_path(directory, "bin");
+    scoped(free_text) char *kubeconfig = session_dir_path(directory, "kubeconfig");
+    scoped(free_text) char *bash_env = session_dir_path(directory, "bash_env");
+    const char *own_bash_env = getenv("BASH_ENV");
+    const char *own_path = getenv("PATH");
+    scoped(free_text) char *path =
+        xasprintf("%s:%s", bin, own_path ? own_path : "/usr/local/bin:/usr/bin:/bin");
+
+    setenv("PATH", path, 1);
+    setenv("KUBECONFIG", kubeconfig, 1);
+    setenv("KHOOP_SESSION", session, 1);
+    setenv("KHOOP_SESSION_DIR", directory, 1);
+    if (own_bash_env)
+        setenv("KHOOP_BASH_ENV", own_bash_env, 1);
+    setenv("BASH_ENV", bash_env, 1);
+    for (int i = 0; i < 2; i++) {
+        const char *name = i ? "no_proxy" : "NO_PROXY";
+        const char *own = getenv(name);
+        scoped(free_text) char *hosts =
+            own && own[0] ? xasprintf("%s,127.0.0.1", own) : xstrdup("127.0.0.1");
+
+        setenv(name, hosts, 1);
+    }
+}
+
+/* The machine-readable answer to "was it started, and is it recorded": a remote command may itself
+ * exit with 75. */
+static void tell_status(uint64_t fd, const char *session, bool is_started, int code,
+                        bool is_recorded)
+{
+    scoped(jsondoc_free) json_object *status = json_object_new_object();
+    scoped(buf_free) struct buf line = {0};
+
+    if (fd == 0)
+        return;
+    jsondoc_put_bool(status, "started", is_started);
+    if (is_started)
+        jsondoc_put_int(status, "exit", code);
+    jsondoc_put_string(status, "session", session);
+    jsondoc_put_bool(status, "recorded", is_recorded);
+    jsondoc_write(&line, status);
+    buf_append_char(&line, '\n');
+    ignore(file_write_all((int)fd, line.data, line.len));
+}
+
+/* The command as it will be found once the session's bin/ stands first on PATH: a tool with a shim
+ * is found there. */
+static char *find_command(const char *name, const char *directory, struct error *err)
+{
+    scoped(free_text) char *bin = session_dir_path(directory, "bin");
+
+    for (size_t i = 0; session_dir_tools[i]; i++)
+        if (strcmp(name, session_dir_tools[i]) == 0)
+            return xasprintf("%s/%s", bin, name);
+    if (strchr(name, '/'))
+        return xstrdup(name);
+    const char *path = getenv("PATH");
+
+    return tool_find(name, path ? path : "/usr/local/bin:/usr/bin:/bin", bin, err);
+}
+
+/* Between the session's start and its end. */
+static int run_command(struct session_link *link, const struct exec_flags *flags,
+                       const char *session, const char *directory, char **command,
+                       struct child_end *end, struct error *err)
+{
+    scoped(jsondoc_free) json_object *message =
+        describe_session(flags, session, directory, command, err);
+
+    if (!message || session_link_start(link, err) < 0 || session_link_send(link, message, err) < 0)
+        return -1;
+    scoped(jsondoc_free) json_object *ready = session_link_receive(link, START_TIMEOUT_MS, err);
+
+    if (!ready)
+        return -1;
+    if (!flags->options.quiet)
+        session_end_print_start(session, ready);
+    scoped(free_text) char *executable = find_command(command[0], directory, err);
+
+    if (!executable)
+        return -1;
+    set_environment(session, directory);
+    return child_run(executable, command, environ, end, err);
+}
+
+static int exec_run(const struct exec_flags *flags, char **command, struct error *err)
+{
+    struct session_link link = {.fd = -1};
+    struct child_end end = {0};
+    struct session_end result = {0};
+    char session[ULID_BYTES];
+
+    ulid_new(session);
+    scoped(free_text) char *directory = session_dir_create(session, err);
+
+    if (!directory)
+        return -1;
+    int status = run_command(&link, flags, session, directory, command, &end, err);
+
+    if (link.pid > 0)
+        session_end_fetch(&result, &link, session, flags->options.store, END_TIMEOUT_MS);
+    session_link_close(&link);
+    session_dir_remove(directory);
+    tell_status(flags->status_fd, session, status == 0, end.signal ? 128 + end.signal : end.code,
+                result.is_recorded);
+    if (status == 0 && !flags->options.quiet)
+        session_end_print(session, &result);
+    session_end_free(&result);
+    return status < 0 ? -1 : child_end_like(&end);
+}
+
+static int refuse_nesting(struct error *err)
+{
+    const char *session = getenv("KHOOP_SESSION");
+
+    if (!session)
+        return 0;
+    error_set(err, ERROR_CONFIG, "already inside session %.8s: it records this too", session);
+    return error_fix(err, "run the command as it is, without 'kubectl hoop exec'");
+}
+
+static void free_exec_flags(struct exec_flags *flags)
+{
+    options_free(&flags->options);
+    free_option_list(&flags->labels);
+}
 
 int cmd_exec(int argc, char **argv, struct error *err)
 {
-    return error_set(err, ERROR_INTERNAL, "%s: not built yet", argv[0]);
+    scoped(free_exec_flags) struct exec_flags flags = {0};
+    const struct option_spec specs[] = {
+        {"title", 0, OPTION_TEXT, &flags.title, "TEXT", "what this session is for"},
+        {"label", 'l', OPTION_LIST, &flags.labels, "KEY=VALUE", "a label; may be given again"},
+        {"agent", 0, OPTION_TEXT, &flags.agent, "NAME", "who runs it, when that is not detected"},
+        {"status-fd", 0, OPTION_NUMBER, &flags.status_fd, "N",
+         "write one line of JSON about the start and the end there"},
+        {0},
+    };
+    static const char text[] =
+        "Runs COMMAND with every kubectl, helm and other Kubernetes client in it going through a "
+        "gateway on loopback that records each command, request and response before it takes "
+        "effect. The exit status is the command's own.";
+    const struct usage usage = {"exec [flags] -- COMMAND [ARGUMENT…]", text, specs};
+    int ready = options_parse(&flags.options, &usage, argc, argv, err);
+
+    if (ready <= 0)
+        return ready;
+    if (flags.options.operand_count > 0 || flags.options.rest_count == 0) {
+        error_set(err, ERROR_USAGE, "exec: %s",
+                  flags.options.rest_count ? "the command goes behind --" : "no command given");
+        return error_fix(err, "kubectl hoop exec -- kubectl get pods");
+    }
+    if (refuse_nesting(err) < 0)
+        return -1;
+    return exec_run(&flags, flags.options.rest, err);
 }

@@ -57,6 +57,7 @@ struct loopback {
     struct control *control;
 
     char *reason;
+    uint64_t refused;
     void (*done)(void *context, json_object *report);
     void *done_context;
 };
@@ -232,7 +233,7 @@ static int open_gateway(struct loopback *loopback, const struct cert *cert, stru
         .key_pem = cert->key_pem,
         .ports = ports,
         .port_count = PORT_COUNT,
-        .upstream = &upstream_kubeconfig,
+        .upstream = &upstream_kubeconfig_type,
         .is_command_open = is_command_open,
         .recording_for = recording_for,
         .context = loopback,
@@ -370,7 +371,7 @@ static json_object *report(struct loopback *loopback, const char *expect)
     jsondoc_put_int(told, "requests", (int64_t)counts.requests);
     jsondoc_put_int(told, "secretsWithheld", (int64_t)counts.secrets_withheld);
     jsondoc_put_int(told, "outside", (int64_t)commands_counts(loopback->commands).outside);
-    jsondoc_put_int(told, "refused", (int64_t)gateway_counts(loopback->gateway).refused_unrecorded);
+    jsondoc_put_int(told, "refused", (int64_t)loopback->refused);
     jsondoc_put_string(told, "state",
                        !expect     ? "NOT SEALED"
                        : is_stored ? "sealed"
@@ -396,6 +397,8 @@ static void on_drained(void *context)
     json_object *end = json_object_new_object();
 
     control_stop(&loopback->control);
+    loopback->refused = gateway_counts(loopback->gateway).refused_unrecorded;
+    gateway_free(&loopback->gateway); /* before the recordings that it points to */
     jsondoc_put_string(end, "cause", loopback->reason);
     jsondoc_put_int(end, "outside", (int64_t)commands_counts(loopback->commands).outside);
     journals_close(loopback->journals, "end", end, on_journals_closed, loopback);
