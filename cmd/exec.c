@@ -214,6 +214,28 @@ static void free_exec_flags(struct exec_flags *flags)
     free_option_list(&flags->labels);
 }
 
+/* `kubectl exec POD -- CMD` is what fingers type. */
+static int refuse_pod(const struct options *options, struct error *err)
+{
+    scoped(buf_free) struct buf meant = {0};
+
+    if (options->operand_count == 0 && options->rest_count > 0)
+        return 0;
+    if (options->operand_count == 0 || options->rest_count == 0) {
+        error_set(err, ERROR_USAGE, "exec: no command given behind --");
+        return error_fix(err, "kubectl hoop exec -- kubectl get pods");
+    }
+    for (int i = 0; i < options->operand_count; i++)
+        buf_printf(&meant, "%s ", options->operands[i]);
+    buf_append_text(&meant, "--");
+    for (int i = 0; i < options->rest_count; i++)
+        buf_printf(&meant, " %s", options->rest[i]);
+    error_set(err, ERROR_USAGE,
+              "exec: '%s' stands before --: this records a command, and is not kubectl exec",
+              options->operands[0]);
+    return error_fix(err, "kubectl hoop exec -- kubectl exec %.*s", STR_ARG(buf_str(&meant)));
+}
+
 int cmd_exec(int argc, char **argv, struct error *err)
 {
     scoped(free_exec_flags) struct exec_flags flags = {0};
@@ -234,11 +256,8 @@ int cmd_exec(int argc, char **argv, struct error *err)
 
     if (ready <= 0)
         return ready;
-    if (flags.options.operand_count > 0 || flags.options.rest_count == 0) {
-        error_set(err, ERROR_USAGE, "exec: %s",
-                  flags.options.rest_count ? "the command goes behind --" : "no command given");
-        return error_fix(err, "kubectl hoop exec -- kubectl get pods");
-    }
+    if (refuse_pod(&flags.options, err) < 0)
+        return -1;
     if (refuse_nesting(err) < 0)
         return -1;
     return exec_run(&flags, flags.options.rest, err);

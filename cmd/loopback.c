@@ -173,12 +173,9 @@ static int wait_for_start(struct loopback *loopback, struct error *err)
 {
     struct first_commit first = {.loop = loopback->loop};
     struct recording *home = journals_home(loopback->journals);
-    json_object *payload = json_object_new_object();
-
-    jsondoc_put_string(payload, "what", "ready");
-    recorder_when_durable(home, recorder_event(home, "mark", STR(""), payload), on_first_commit,
-                          &first);
     struct loop_timer *waiting = NULL;
+
+    recorder_when_durable(home, RECORDING_FIRST, on_first_commit, &first);
     waiting = loop_timer_start(loopback->loop, 1000, keep_waiting, &waiting);
     while (!first.is_done)
         uv_run(loop_uv(loopback->loop), UV_RUN_ONCE);
@@ -340,7 +337,11 @@ struct loopback *loopback_start(struct loop *loop, json_object *config, struct e
         loopback_free(&loopback);
         return NULL;
     }
-    return start(loopback, err) < 0 ? NULL : loopback;
+    if (start(loopback, err) < 0) {
+        reserve_free(&loopback->reserve);
+        return NULL;
+    }
+    return loopback;
 }
 
 json_object *loopback_describe(const struct loopback *loopback)

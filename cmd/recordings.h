@@ -16,16 +16,15 @@
 
 /* All zero is a valid, empty one. */
 struct recordings {
-  struct places places;
-  struct catalog *catalog;
-  struct trust *trust;
+    struct places places;
+    struct catalog *catalog;
+    struct trust *trust;
 };
 
 /* With --store (or KHOOP_STORE), that store and what the spool has of its
  * journals; else both places of this installation. With keys, only those are
  * trusted. */
-must_use int recordings_open(struct recordings *recordings,
-                             const struct options *options,
+must_use int recordings_open(struct recordings *recordings, const struct options *options,
                              const struct option_list *keys, struct error *err);
 void recordings_free(struct recordings *recordings);
 
@@ -35,8 +34,7 @@ void recordings_free(struct recordings *recordings);
  * it ended before the last segment; `err` says why. */
 must_use int recordings_read(const struct catalog_journal *journal,
                              const struct verify_report *verified,
-                             void (*use)(void *context,
-                                         const struct reader_line *line),
+                             void (*use)(void *context, const struct reader_line *line),
                              void *context, struct error *err);
 
 /* "running", "crashed", "damaged", "uploading" or "stored", by the names of its

@@ -107,7 +107,7 @@ int cmd_session_process(int argc, char **argv, struct error *err)
 
         /* exec prints it. */
         ignore(line_send(SESSION_LINK_FD, refusal, &unheard));
-        return EXIT_ERROR;
+        _exit(EXIT_ERROR); /* what was begun is not taken apart */
     }
     return EXIT_OK;
 }

@@ -22,400 +22,405 @@
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NAME };
 static const char *const formats[] = {"table", "json", "name", NULL};
 
-static char *time_text(int64_t unix_us, char text[CLOCK_TEXT_BYTES]) {
-  clock_format_us(unix_us, text);
-  memcpy(text + 19, "Z", 2); /* whole seconds are enough for people */
-  return text;
+static char *time_text(int64_t unix_us, char text[CLOCK_TEXT_BYTES])
+{
+    clock_format_us(unix_us, text);
+    memcpy(text + 19, "Z", 2); /* whole seconds are enough for people */
+    return text;
 }
 
 /* ---- list ---- */
 
-static void add_row(struct table *table, const struct summary *summary,
-                    size_t short_length) {
-  char id[sizeof summary->session->id], started[CLOCK_TEXT_BYTES], commands[24],
-      requests[24];
-  scoped(free_text) char *clusters = summary_clusters(summary);
+static void add_row(struct table *table, const struct summary *summary, size_t short_length)
+{
+    char id[sizeof summary->session->id], started[CLOCK_TEXT_BYTES], commands[24], requests[24];
+    scoped(free_text) char *clusters = summary_clusters(summary);
 
-  snprintf(id, sizeof id, "%.*s", (int)short_length, summary->session->id);
-  snprintf(commands, sizeof commands, "%" PRIu64, summary->commands);
-  snprintf(requests, sizeof requests, "%" PRIu64, summary->requests);
-  const char *const cells[] = {id,
-                               time_text(summary->started_unix_us, started),
-                               summary_user(summary),
-                               clusters,
-                               commands,
-                               requests,
-                               summary->state,
-                               summary_title(summary)};
-  table_add(table, cells);
+    snprintf(id, sizeof id, "%.*s", (int)short_length, summary->session->id);
+    snprintf(commands, sizeof commands, "%" PRIu64, summary->commands);
+    snprintf(requests, sizeof requests, "%" PRIu64, summary->requests);
+    const char *const cells[] = {id,
+                                 time_text(summary->started_unix_us, started),
+                                 summary_user(summary),
+                                 clusters,
+                                 commands,
+                                 requests,
+                                 summary->state,
+                                 summary_title(summary)};
+    table_add(table, cells);
 }
 
-static void copy(json_object *out, json_object *from, const char *key) {
-  json_object *value = NULL;
+static void copy(json_object *out, json_object *from, const char *key)
+{
+    json_object *value = NULL;
 
-  if (from && json_object_object_get_ex(from, key, &value) && value)
-    jsondoc_put_adopt(out, key, json_object_get(value));
+    if (from && json_object_object_get_ex(from, key, &value) && value)
+        jsondoc_put_adopt(out, key, json_object_get(value));
 }
 
-static json_object *summary_json(const struct summary *summary) {
-  static const char *const keys[] = {"actor", "selfAttested", "agent",
-                                     "title", "labels",       "argv"};
-  json_object *out = json_object_new_object();
-  char started[CLOCK_TEXT_BYTES];
+static json_object *summary_json(const struct summary *summary)
+{
+    static const char *const keys[] = {"actor", "selfAttested", "agent", "title", "labels", "argv"};
+    json_object *out = json_object_new_object();
+    char started[CLOCK_TEXT_BYTES];
 
-  jsondoc_put_string(out, "id", summary->session->id);
-  jsondoc_put_string(out, "started",
-                     clock_format_us(summary->started_unix_us, started));
-  for (size_t i = 0; i < count_of(keys); i++)
-    copy(out, summary->start, keys[i]);
-  jsondoc_put_adopt(out, "clusters", json_object_get(summary->clusters));
-  jsondoc_put_int(out, "commands", (int64_t)summary->commands);
-  jsondoc_put_int(out, "requests", (int64_t)summary->requests);
-  jsondoc_put_string(out, "state", summary->state);
-  jsondoc_put_string(out, "problem",
-                     summary->problem[0] ? summary->problem : NULL);
-  return out;
+    jsondoc_put_string(out, "id", summary->session->id);
+    jsondoc_put_string(out, "started", clock_format_us(summary->started_unix_us, started));
+    for (size_t i = 0; i < count_of(keys); i++)
+        copy(out, summary->start, keys[i]);
+    jsondoc_put_adopt(out, "clusters", json_object_get(summary->clusters));
+    jsondoc_put_int(out, "commands", (int64_t)summary->commands);
+    jsondoc_put_int(out, "requests", (int64_t)summary->requests);
+    jsondoc_put_string(out, "state", summary->state);
+    jsondoc_put_string(out, "problem", summary->problem[0] ? summary->problem : NULL);
+    return out;
 }
 
-static void print_table(const struct table *table) {
-  scoped(buf_free) struct buf out = {.limit = (size_t)1 << 30};
+static void print_table(const struct table *table)
+{
+    scoped(buf_free) struct buf out = {.limit = (size_t)1 << 30};
 
-  table_write(table, &out);
-  fwrite(out.data, 1, out.len, stdout);
+    table_write(table, &out);
+    fwrite(out.data, 1, out.len, stdout);
 }
 
-static void print_json(json_object *root) {
-  scoped(buf_free) struct buf json = {.limit = (size_t)1 << 30};
-  scoped(buf_free) struct buf safe = {.limit = (size_t)1 << 30};
+static void print_json(json_object *root)
+{
+    scoped(buf_free) struct buf json = {.limit = (size_t)1 << 30};
+    scoped(buf_free) struct buf safe = {.limit = (size_t)1 << 30};
 
-  jsondoc_write(&json, root);
-  format_json_safe(&safe, buf_str(&json));
-  buf_append_char(&safe, '\n');
-  fwrite(safe.data, 1, safe.len, stdout);
+    jsondoc_write(&json, root);
+    format_json_safe(&safe, buf_str(&json));
+    buf_append_char(&safe, '\n');
+    fwrite(safe.data, 1, safe.len, stdout);
 }
 
-static void list_json(const struct catalog *catalog) {
-  scoped(jsondoc_free) json_object *root = json_object_new_object();
+static void list_json(const struct catalog *catalog)
+{
+    scoped(jsondoc_free) json_object *root = json_object_new_object();
 
-  jsondoc_put_string(root, "apiVersion", "kubectl-hoop/v1");
-  jsondoc_put_string(root, "kind", "SessionList");
-  json_object *items =
-      jsondoc_put_adopt(root, "items", json_object_new_array());
-  for (size_t i = catalog_count(catalog); i > 0; i--) {
-    scoped(summary_free) struct summary summary = {0};
-    summary_read(&summary, catalog_session(catalog, i - 1));
-    json_object_array_add(items, summary_json(&summary));
-  }
-  print_json(root);
+    jsondoc_put_string(root, "apiVersion", "kubectl-hoop/v1");
+    jsondoc_put_string(root, "kind", "SessionList");
+    json_object *items = jsondoc_put_adopt(root, "items", json_object_new_array());
+    for (size_t i = catalog_count(catalog); i > 0; i--) {
+        scoped(summary_free) struct summary summary = {0};
+        summary_read(&summary, catalog_session(catalog, i - 1));
+        json_object_array_add(items, summary_json(&summary));
+    }
+    print_json(root);
 }
 
-static void list_table(const struct catalog *catalog) {
-  static const char *const headings[] = {"SESSION", "STARTED", "USER",
-                                         "CLUSTER", ">CMDS",   ">REQS",
-                                         "STATE",   "TITLE",   NULL};
-  scoped(table_free) struct table *table = table_new(headings);
-  size_t short_length = catalog_short_length(catalog);
+static void list_table(const struct catalog *catalog)
+{
+    static const char *const headings[] = {"SESSION", "STARTED", "USER",  "CLUSTER", ">CMDS",
+                                           ">REQS",   "STATE",   "TITLE", NULL};
+    scoped(table_free) struct table *table = table_new(headings);
+    size_t short_length = catalog_short_length(catalog);
 
-  for (size_t i = catalog_count(catalog); i > 0; i--) {
-    scoped(summary_free) struct summary summary = {0};
-    summary_read(&summary, catalog_session(catalog, i - 1));
-    add_row(table, &summary, short_length);
-  }
-  print_table(table);
+    for (size_t i = catalog_count(catalog); i > 0; i--) {
+        scoped(summary_free) struct summary summary = {0};
+        summary_read(&summary, catalog_session(catalog, i - 1));
+        add_row(table, &summary, short_length);
+    }
+    print_table(table);
 }
 
-static int list(struct options *options, int format, struct error *err) {
-  scoped(recordings_free) struct recordings recordings = {0};
+static int list(struct options *options, int format, struct error *err)
+{
+    scoped(recordings_free) struct recordings recordings = {0};
 
-  if (recordings_open(&recordings, options, NULL, err) < 0)
-    return -1;
-  switch ((enum format)format) {
-  case FORMAT_TABLE:
-    if (!catalog_count(recordings.catalog) && !options->quiet)
-      log_line(
-          "no sessions yet; record one: kubectl hoop exec -- kubectl get pods");
-    list_table(recordings.catalog);
-    break;
-  case FORMAT_JSON:
-    list_json(recordings.catalog);
-    break;
-  case FORMAT_NAME:
-    for (size_t i = catalog_count(recordings.catalog); i > 0; i--)
-      printf("session/%s\n", catalog_session(recordings.catalog, i - 1)->id);
-    break;
-  }
-  return EXIT_OK;
+    if (recordings_open(&recordings, options, NULL, err) < 0)
+        return -1;
+    switch ((enum format)format) {
+    case FORMAT_TABLE:
+        if (!catalog_count(recordings.catalog) && !options->quiet)
+            log_line("no sessions yet; record one: kubectl hoop exec -- kubectl get pods");
+        list_table(recordings.catalog);
+        break;
+    case FORMAT_JSON:
+        list_json(recordings.catalog);
+        break;
+    case FORMAT_NAME:
+        for (size_t i = catalog_count(recordings.catalog); i > 0; i--)
+            printf("session/%s\n", catalog_session(recordings.catalog, i - 1)->id);
+        break;
+    }
+    return EXIT_OK;
 }
 
 /* ---- show ---- */
 
 static const char *const form_words[] = {
-    [SEGMENT_SEALED] = "sealed",     [SEGMENT_RUNNING] = "running",
-    [SEGMENT_CRASHED] = "crashed",   [SEGMENT_BAD] = "bad",
-    [SEGMENT_CONFLICT] = "conflict",
+    [SEGMENT_SEALED] = "sealed", [SEGMENT_RUNNING] = "running",   [SEGMENT_CRASHED] = "crashed",
+    [SEGMENT_BAD] = "bad",       [SEGMENT_CONFLICT] = "conflict",
 };
 
-static const char *place_word(const struct catalog_segment *segment) {
-  return segment->in_store ? "store" : "spool";
+static const char *place_word(const struct catalog_segment *segment)
+{
+    return segment->in_store ? "store" : "spool";
 }
 
-static json_object *segments_json(const struct catalog_session *session) {
-  json_object *list = json_object_new_array();
+static json_object *segments_json(const struct catalog_session *session)
+{
+    json_object *list = json_object_new_array();
 
-  for (size_t i = 0; i < session->count; i++)
-    for (size_t j = 0; j < session->journals[i].count; j++) {
-      const struct catalog_segment *segment = &session->journals[i].segments[j];
-      json_object *out = json_object_new_object();
-      json_object_array_add(list, out);
-      jsondoc_put_string(out, "journal", session->journals[i].id);
-      jsondoc_put_int(out, "n", segment->n);
-      jsondoc_put_string(out, "form", form_words[segment->form]);
-      jsondoc_put_string(out, "place", place_word(segment));
-      jsondoc_put_int(out, "bytes", (int64_t)segment->bytes);
-      jsondoc_put_string(out, "key", segment->key);
+    for (size_t i = 0; i < session->count; i++)
+        for (size_t j = 0; j < session->journals[i].count; j++) {
+            const struct catalog_segment *segment = &session->journals[i].segments[j];
+            json_object *out = json_object_new_object();
+            json_object_array_add(list, out);
+            jsondoc_put_string(out, "journal", session->journals[i].id);
+            jsondoc_put_int(out, "n", segment->n);
+            jsondoc_put_string(out, "form", form_words[segment->form]);
+            jsondoc_put_string(out, "place", place_word(segment));
+            jsondoc_put_int(out, "bytes", (int64_t)segment->bytes);
+            jsondoc_put_string(out, "key", segment->key);
+        }
+    return list;
+}
+
+static json_object *findings_json(const struct verify_report *report)
+{
+    json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < report->finding_count; i++) {
+        const struct finding *finding = &report->findings[i];
+        json_object *out = json_object_new_object();
+        json_object_array_add(list, out);
+        jsondoc_put_string(out, "object", finding->object);
+        jsondoc_put_string(out, "place", finding->what.place);
+        jsondoc_put_string(out, "expected", finding->what.expected);
+        jsondoc_put_string(out, "found", finding->what.found);
     }
-  return list;
+    return list;
 }
 
-static json_object *findings_json(const struct verify_report *report) {
-  json_object *list = json_object_new_array();
+static void show_json(const struct summary *summary, const struct verify_report *report)
+{
+    scoped(jsondoc_free) json_object *root = json_object_new_object();
+    json_object *session = summary_json(summary);
 
-  for (size_t i = 0; i < report->finding_count; i++) {
-    const struct finding *finding = &report->findings[i];
-    json_object *out = json_object_new_object();
-    json_object_array_add(list, out);
-    jsondoc_put_string(out, "object", finding->object);
-    jsondoc_put_string(out, "place", finding->what.place);
-    jsondoc_put_string(out, "expected", finding->what.expected);
-    jsondoc_put_string(out, "found", finding->what.found);
-  }
-  return list;
+    jsondoc_put_string(root, "apiVersion", "kubectl-hoop/v1");
+    jsondoc_put_string(root, "kind", "Session");
+    jsondoc_put_adopt(root, "session", session);
+    jsondoc_put_string(root, "verdict", verdict_word(report->verdict));
+    jsondoc_put_adopt(root, "segments", segments_json(summary->session));
+    jsondoc_put_adopt(root, "findings", findings_json(report));
+    print_json(root);
 }
 
-static void show_json(const struct summary *summary,
-                      const struct verify_report *report) {
-  scoped(jsondoc_free) json_object *root = json_object_new_object();
-  json_object *session = summary_json(summary);
+static void print_fact(const char *name, const char *value)
+{
+    scoped(buf_free) struct buf safe = {0};
 
-  jsondoc_put_string(root, "apiVersion", "kubectl-hoop/v1");
-  jsondoc_put_string(root, "kind", "Session");
-  jsondoc_put_adopt(root, "session", session);
-  jsondoc_put_string(root, "verdict", verdict_word(report->verdict));
-  jsondoc_put_adopt(root, "segments", segments_json(summary->session));
-  jsondoc_put_adopt(root, "findings", findings_json(report));
-  print_json(root);
+    if (!value || !*value)
+        return;
+    format_safe(&safe, value);
+    printf("%-10s %.*s\n", name, STR_ARG(buf_str(&safe)));
 }
 
-static void print_fact(const char *name, const char *value) {
-  scoped(buf_free) struct buf safe = {0};
-
-  if (!value || !*value)
-    return;
-  format_safe(&safe, value);
-  printf("%-10s %.*s\n", name, STR_ARG(buf_str(&safe)));
-}
-
-static void print_counts(const struct summary *summary) {
-  scoped(buf_free) struct buf line = {0};
-
-  format_count(&line, summary->commands, "command");
-  buf_append_text(&line, ", ");
-  format_count(&line, summary->requests, "request");
-  buf_append_text(&line, ", ");
-  format_count(&line, summary->events, "event");
-  printf("%-10s %.*s\n", "counts", STR_ARG(buf_str(&line)));
-}
-
-static void print_segments(const struct catalog_session *session) {
-  static const char *const headings[] = {
-      "JOURNAL", ">SEGMENT", "STATE", "PLACE", ">SIZE", "KEY", NULL};
-  scoped(table_free) struct table *table = table_new(headings);
-
-  for (size_t i = 0; i < session->count; i++)
-    for (size_t j = 0; j < session->journals[i].count; j++) {
-      const struct catalog_segment *segment = &session->journals[i].segments[j];
-      scoped(buf_free) struct buf size = {0};
-      char n[16];
-      snprintf(n, sizeof n, "%" PRIu32, segment->n);
-      format_bytes(&size, segment->bytes);
-      buf_append_char(&size, '\0');
-      const char *const cells[] = {
-          session->journals[i].id, n,         form_words[segment->form],
-          place_word(segment),     size.data, segment->key};
-      table_add(table, cells);
-    }
-  putchar('\n');
-  print_table(table);
-}
-
-static void print_findings(const struct verify_report *report) {
-  if (report->finding_count)
-    printf("\nfindings\n");
-  for (size_t i = 0; i < report->finding_count; i++) {
-    const struct finding *finding = &report->findings[i];
+static void print_counts(const struct summary *summary)
+{
     scoped(buf_free) struct buf line = {0};
-    format_safe(&line, finding->object[0] ? finding->object : "session");
-    if (finding->what.place[0]) {
-      buf_append_text(&line, ", ");
-      format_safe(&line, finding->what.place);
+
+    format_count(&line, summary->commands, "command");
+    buf_append_text(&line, ", ");
+    format_count(&line, summary->requests, "request");
+    buf_append_text(&line, ", ");
+    format_count(&line, summary->events, "event");
+    printf("%-10s %.*s\n", "counts", STR_ARG(buf_str(&line)));
+}
+
+static void print_segments(const struct catalog_session *session)
+{
+    static const char *const headings[] = {"JOURNAL", ">SEGMENT", "STATE", "PLACE",
+                                           ">SIZE",   "KEY",      NULL};
+    scoped(table_free) struct table *table = table_new(headings);
+
+    for (size_t i = 0; i < session->count; i++)
+        for (size_t j = 0; j < session->journals[i].count; j++) {
+            const struct catalog_segment *segment = &session->journals[i].segments[j];
+            scoped(buf_free) struct buf size = {0};
+            char n[16];
+            snprintf(n, sizeof n, "%" PRIu32, segment->n);
+            format_bytes(&size, segment->bytes);
+            buf_append_char(&size, '\0');
+            const char *const cells[] = {
+                session->journals[i].id, n,         form_words[segment->form],
+                place_word(segment),     size.data, segment->key};
+            table_add(table, cells);
+        }
+    putchar('\n');
+    print_table(table);
+}
+
+static void print_findings(const struct verify_report *report)
+{
+    if (report->finding_count)
+        printf("\nfindings\n");
+    for (size_t i = 0; i < report->finding_count; i++) {
+        const struct finding *finding = &report->findings[i];
+        scoped(buf_free) struct buf line = {0};
+        format_safe(&line, finding->object[0] ? finding->object : "session");
+        if (finding->what.place[0]) {
+            buf_append_text(&line, ", ");
+            format_safe(&line, finding->what.place);
+        }
+        buf_append_text(&line, ": expected ");
+        format_safe(&line, finding->what.expected);
+        buf_append_text(&line, ", found ");
+        format_safe(&line, finding->what.found);
+        printf("  %.*s\n", STR_ARG(buf_str(&line)));
     }
-    buf_append_text(&line, ": expected ");
-    format_safe(&line, finding->what.expected);
-    buf_append_text(&line, ", found ");
-    format_safe(&line, finding->what.found);
-    printf("  %.*s\n", STR_ARG(buf_str(&line)));
-  }
 }
 
-static void show_text(const struct summary *summary,
-                      const struct verify_report *report) {
-  scoped(free_text) char *clusters = summary_clusters(summary);
-  char started[CLOCK_TEXT_BYTES];
+static void show_text(const struct summary *summary, const struct verify_report *report)
+{
+    scoped(free_text) char *clusters = summary_clusters(summary);
+    char started[CLOCK_TEXT_BYTES];
 
-  print_fact("session", summary->session->id);
-  printf("%-10s %s%s\n", "verdict", verdict_word(report->verdict),
-         report->is_self_attested ? ", self-attested" : "");
-  print_fact("state", summary->state);
-  print_fact("user", summary_user(summary));
-  print_fact("agent",
-             summary->start ? jsondoc_string(summary->start, "/agent") : NULL);
-  print_fact("cluster", clusters);
-  print_fact("title", summary_title(summary));
-  print_fact("started", time_text(summary->started_unix_us, started));
-  print_counts(summary);
-  print_fact("gateway", report->gateway);
-  print_fact("key", report->root_key);
-  print_fact("expect", report->expect);
-  print_segments(summary->session);
-  print_findings(report);
+    print_fact("session", summary->session->id);
+    printf("%-10s %s%s\n", "verdict", verdict_word(report->verdict),
+           report->is_self_attested ? ", self-attested" : "");
+    print_fact("state", summary->state);
+    print_fact("user", summary_user(summary));
+    print_fact("agent", summary->start ? jsondoc_string(summary->start, "/agent") : NULL);
+    print_fact("cluster", clusters);
+    print_fact("title", summary_title(summary));
+    print_fact("started", time_text(summary->started_unix_us, started));
+    print_counts(summary);
+    print_fact("gateway", report->gateway);
+    print_fact("key", report->root_key);
+    print_fact("expect", report->expect);
+    print_segments(summary->session);
+    print_findings(report);
 }
 
-static int show(struct options *options, const struct option_list *keys,
-                int format, struct error *err) {
-  scoped(recordings_free) struct recordings recordings = {0};
-  scoped(verify_report_free) struct verify_report report = {0};
-  scoped(summary_free) struct summary summary = {0};
+static int show(struct options *options, const struct option_list *keys, int format,
+                struct error *err)
+{
+    scoped(recordings_free) struct recordings recordings = {0};
+    scoped(verify_report_free) struct verify_report report = {0};
+    scoped(summary_free) struct summary summary = {0};
 
-  if (recordings_open(&recordings, options, keys, err) < 0)
-    return -1;
-  const struct catalog_session *session =
-      catalog_find(recordings.catalog, options->operands[1], err);
-  if (!session)
-    return -1;
-  catalog_verify(session, recordings.trust, NULL, &report);
-  summary_read(&summary, session);
-  if (format == FORMAT_JSON)
-    show_json(&summary, &report);
-  else if (format == FORMAT_NAME)
-    printf("session/%s\n", session->id);
-  else
-    show_text(&summary, &report);
-  return EXIT_OK;
+    if (recordings_open(&recordings, options, keys, err) < 0)
+        return -1;
+    const struct catalog_session *session =
+        catalog_find(recordings.catalog, options->operands[1], err);
+    if (!session)
+        return -1;
+    catalog_verify(session, recordings.trust, NULL, &report);
+    summary_read(&summary, session);
+    if (format == FORMAT_JSON)
+        show_json(&summary, &report);
+    else if (format == FORMAT_NAME)
+        printf("session/%s\n", session->id);
+    else
+        show_text(&summary, &report);
+    return EXIT_OK;
 }
 
 /* ---- reap ---- */
 
-static void say_reaped(const struct reap_report *report) {
-  scoped(buf_free) struct buf line = {0};
+static void say_reaped(const struct reap_report *report)
+{
+    scoped(buf_free) struct buf line = {0};
 
-  format_count(&line, report->recovered, "segment");
-  buf_printf(&line, " recovered, %u stored", report->stored);
-  if (report->removed)
-    buf_printf(&line, ", %u removed that held nothing", report->removed);
-  if (report->running)
-    buf_printf(&line, ", %u still being written", report->running);
-  if (report->failed)
-    buf_printf(&line, ", %u failed", report->failed);
-  printf("%.*s\n", STR_ARG(buf_str(&line)));
+    format_count(&line, report->recovered, "segment");
+    buf_printf(&line, " recovered, %u stored", report->stored);
+    if (report->removed)
+        buf_printf(&line, ", %u removed that held nothing", report->removed);
+    if (report->running)
+        buf_printf(&line, ", %u still being written", report->running);
+    if (report->failed)
+        buf_printf(&line, ", %u failed", report->failed);
+    printf("%.*s\n", STR_ARG(buf_str(&line)));
 }
 
-static int reap_sessions(struct options *options, struct error *err) {
-  scoped(recordings_free) struct recordings recordings = {0};
-  struct reap_report report = {0};
-  const struct store_type *type = NULL;
-  const char *id = NULL;
+static int reap_sessions(struct options *options, struct error *err)
+{
+    scoped(recordings_free) struct recordings recordings = {0};
+    struct reap_report report = {0};
+    const struct store_type *type = NULL;
+    const char *id = NULL;
 
-  if (recordings_open(&recordings, options, NULL, err) < 0)
+    if (recordings_open(&recordings, options, NULL, err) < 0)
+        return -1;
+    if (options->operand_count > 1) {
+        const struct catalog_session *session =
+            catalog_find(recordings.catalog, options->operands[1], err);
+        if (!session)
+            return -1;
+        id = session->id;
+    }
+    const char *url = options->store ? options->store : recordings.places.store;
+    struct store *store = stores_open(url, &type, err);
+    if (!store)
+        return error_wrap(err, "store %s", url);
+    int status = reap(&recordings.places, type, store, id, &report, err);
+    type->close(&store);
+    if (status < 0)
+        return -1;
+    say_reaped(&report);
+    if (!report.failed)
+        return EXIT_OK;
+    *err = report.problem;
     return -1;
-  if (options->operand_count > 1) {
-    const struct catalog_session *session =
-        catalog_find(recordings.catalog, options->operands[1], err);
-    if (!session)
-      return -1;
-    id = session->id;
-  }
-  const char *url = options->store ? options->store : recordings.places.store;
-  struct store *store = stores_open(url, &type, err);
-  if (!store)
-    return error_wrap(err, "store %s", url);
-  int status = reap(&recordings.places, type, store, id, &report, err);
-  type->close(&store);
-  if (status < 0)
-    return -1;
-  say_reaped(&report);
-  if (!report.failed)
-    return EXIT_OK;
-  *err = report.problem;
-  return -1;
 }
 
 /* ---- the command ---- */
 
-static int expect(const struct options *options, const struct usage *usage,
-                  int least, int most, struct error *err) {
-  return options_expect(options, usage, least + 1, most + 1, err);
+static int expect(const struct options *options, const struct usage *usage, int least, int most,
+                  struct error *err)
+{
+    return options_expect(options, usage, least + 1, most + 1, err);
 }
 
-static int run(struct options *options, const struct usage *usage,
-               const struct option_list *keys, int format, struct error *err) {
-  static const char *const names[] = {"list", "show", "reap", NULL};
-  const char *name = options->operand_count ? options->operands[0] : "list";
+static int run(struct options *options, const struct usage *usage, const struct option_list *keys,
+               int format, struct error *err)
+{
+    static const char *const names[] = {"list", "show", "reap", NULL};
+    const char *name = options->operand_count ? options->operands[0] : "list";
 
-  if (strcmp(name, "list") == 0)
-    return options_expect(options, usage, 0, 1, err) < 0
-               ? -1
-               : list(options, format, err);
-  if (strcmp(name, "show") == 0)
-    return expect(options, usage, 1, 1, err) < 0
-               ? -1
-               : show(options, keys, format, err);
-  if (strcmp(name, "reap") == 0)
-    return expect(options, usage, 0, 1, err) < 0 ? -1
-                                                 : reap_sessions(options, err);
-  error_set(err, ERROR_USAGE, "unknown command 'sessions %s'", name);
-  const char *nearest = options_nearest(name, names);
-  if (nearest)
-    return error_fix(err, "did you mean 'kubectl hoop sessions %s'?", nearest);
-  return error_fix(err, "it is one of list, show, reap");
+    if (strcmp(name, "list") == 0)
+        return options_expect(options, usage, 0, 1, err) < 0 ? -1 : list(options, format, err);
+    if (strcmp(name, "show") == 0)
+        return expect(options, usage, 1, 1, err) < 0 ? -1 : show(options, keys, format, err);
+    if (strcmp(name, "reap") == 0)
+        return expect(options, usage, 0, 1, err) < 0 ? -1 : reap_sessions(options, err);
+    error_set(err, ERROR_USAGE, "unknown command 'sessions %s'", name);
+    const char *nearest = options_nearest(name, names);
+    if (nearest)
+        return error_fix(err, "did you mean 'kubectl hoop sessions %s'?", nearest);
+    return error_fix(err, "it is one of list, show, reap");
 }
 
-int cmd_sessions(int argc, char **argv, struct error *err) {
-  scoped(options_free) struct options options = {0};
-  scoped(free_option_list) struct option_list keys = {0};
-  int format = FORMAT_TABLE;
-  const struct option_spec specs[] = {
-      {"output", 'o', OPTION_CHOICE, &format, "FORMAT", "table, json or name",
-       formats},
-      {"key", 0, OPTION_LIST, &keys, "FILE",
-       "show: trust this public key, and no other"},
-      {0},
-  };
-  const struct usage usage = {
-      "sessions [list | show SESSION | reap [SESSION]] [flags]",
-      "Recorded sessions.\n\n"
-      "  list            all of them, newest first\n"
-      "  show SESSION    one: its facts, its files, and what verify finds\n"
-      "  reap [SESSION]  seal what a crashed gateway left behind, and store "
-      "it;\n"
-      "                  what is still being written is left alone\n\n"
-      "SESSION is an id, the beginning of one (four characters or more), "
-      "@last, or @2 for\n"
-      "the one before.",
-      specs,
-  };
-  int ready = options_parse(&options, &usage, argc, argv, err);
+int cmd_sessions(int argc, char **argv, struct error *err)
+{
+    scoped(options_free) struct options options = {0};
+    scoped(free_option_list) struct option_list keys = {0};
+    int format = FORMAT_TABLE;
+    const struct option_spec specs[] = {
+        {"output", 'o', OPTION_CHOICE, &format, "FORMAT", "table, json or name", formats},
+        {"key", 0, OPTION_LIST, &keys, "FILE", "show: trust this public key, and no other"},
+        {0},
+    };
+    const struct usage usage = {
+        "sessions [list | show SESSION | reap [SESSION]] [flags]",
+        "Recorded sessions.\n\n"
+        "  list            all of them, newest first\n"
+        "  show SESSION    one: its facts, its files, and what verify finds\n"
+        "  reap [SESSION]  seal what a crashed gateway left behind, and store "
+        "it;\n"
+        "                  what is still being written is left alone\n\n"
+        "SESSION is an id, the beginning of one (four characters or more), "
+        "@last, or @2 for\n"
+        "the one before.",
+        specs,
+    };
+    int ready = options_parse(&options, &usage, argc, argv, err);
 
-  if (ready <= 0)
-    return ready;
-  return run(&options, &usage, &keys, format, err);
+    if (ready <= 0)
+        return ready;
+    return run(&options, &usage, &keys, format, err);
 }

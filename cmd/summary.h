@@ -10,21 +10,20 @@
 #include "upload/catalog.h"
 
 struct summary {
-  const struct catalog_session *session;
-  int64_t started_unix_us; /* of session.start, else of the id */
-  json_object *start;      /* owned: the home journal's session.start, else the
-                              first; or NULL */
-  json_object *clusters; /* owned: array of their ids; `none` only when there is
-                            no other */
-  uint64_t commands, requests, events;
-  bool has_end;      /* every journal has its last segment */
-  const char *state; /* as recordings_state(), or "damaged", "incomplete" */
-  char problem[256]; /* why it is damaged, or "" */
+    const struct catalog_session *session;
+    int64_t started_unix_us; /* of session.start, else of the id */
+    json_object *start;      /* owned: the home journal's session.start, else the
+                                first; or NULL */
+    json_object *clusters;   /* owned: array of their ids; `none` only when there is
+                                no other */
+    uint64_t commands, requests, events;
+    bool has_end;      /* every journal has its last segment */
+    const char *state; /* as recordings_state(), or "damaged", "incomplete" */
+    char problem[256]; /* why it is damaged, or "" */
 };
 
 /* Never fails: what cannot be read is the session's state. */
-void summary_read(struct summary *summary,
-                  const struct catalog_session *session);
+void summary_read(struct summary *summary, const struct catalog_session *session);
 void summary_free(struct summary *summary);
 
 /* From session.start; NULL when it is not known. */

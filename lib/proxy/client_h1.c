@@ -182,7 +182,7 @@ static void refuse(struct h1_stream *h1, int status, const char *problem)
 {
     scoped(http_head_free) struct http_head head = {0};
     scoped(free_text) char *text = xasprintf("kubectl-hoop: %s", problem);
-    scoped(chunk_free) struct chunk *body = status_make(&head, status, text);
+    scoped(chunk_free) struct chunk *body = status_make(&head, status, text, STATUS_ONLY);
     scoped(buf_free) struct buf bytes = {0};
     struct error err = {0};
 

@@ -135,7 +135,7 @@ static void answer_recorded(struct exchange *exchange, struct http_head *head_ad
 void exchange_answer(struct exchange *exchange, int code, const char *message)
 {
     struct http_head *head = http_head_new();
-    scoped(chunk_free) struct chunk *body = status_make(head, code, message);
+    scoped(chunk_free) struct chunk *body = status_make(head, code, message, exchange->warning);
 
     exchange->has_response = true;
     if (!exchange->reason[0])
@@ -159,7 +159,7 @@ void exchange_answer_unrecorded(struct exchange *exchange, const struct error *p
               "have taken effect: %s%s%s%s"
             : "kubectl-hoop: this call was not sent because it cannot be recorded: %s%s%s%s",
         problem->text, problem->fix[0] ? " (fix: " : "", problem->fix, problem->fix[0] ? ")" : "");
-    struct chunk *body = status_make(head, 503, text);
+    struct chunk *body = status_make(head, 503, text, exchange->warning);
 
     exchange_set_reason(exchange, text);
     if (exchange->is_answered)

@@ -149,6 +149,8 @@ bool exchange_admit(struct exchange *exchange, struct exchange_request *request)
     exchange->recording = gateway_recording(gateway, str_from(exchange->cluster));
     exchange->request.recording = exchange->response.recording = exchange->recording;
     request_info_parse(&exchange->info, exchange->head->method, exchange->head->target);
+    if (!exchange->info.is_resource)
+        exchange->warning = STATUS_WITH_WARNING;
     exchange->is_long_running = exchange->info.is_long_running || exchange->info.is_watch;
     gateway->counts.requests++;
     if (recording_is_broken(exchange->recording))

@@ -8,6 +8,7 @@
 #include "proxy/exchange.h"
 #include "proxy/gate.h"
 #include "proxy/gateway.h"
+#include "proxy/status.h"
 #include "proxy/upstream.h"
 
 /* A recording that this gateway uses, as the context of its progress. */
@@ -61,6 +62,7 @@ struct exchange {
     bool is_head_all;        /* and there is no body */
     bool is_answered;        /* the client was given a response's head */
     bool is_done;
+    enum status_warning warning; /* of answers of ours */
 
     struct record_outcome outcome;
     char reason[512];

@@ -56,6 +56,9 @@ struct recording *recorder_open(struct recorder *recorder, const struct journal_
 void recording_on_progress(struct recording *recording, void (*progress)(void *context, bool broke),
                            void *context);
 
+/* The number that session.start has. */
+#define RECORDING_FIRST 1
+
 enum recording_level { RECORDING_WRITTEN, RECORDING_DURABLE };
 
 /* Has the journal reached `number`? False for ever for what was lost. */

@@ -16,7 +16,7 @@ set -u
 kubectl get --raw /version >/dev/null && echo before: ok
 dd if=/dev/zero of="$XDG_STATE_HOME/filler" bs=4k status=none 2>/dev/null
 for i in 1 2 3; do
-    kubectl create configmap "full-$i" >>"$TEST_DIR/full.out" 2>>"$TEST_DIR/full.err"
+    kubectl create configmap "full-$i" --from-literal=text="$(openssl rand -base64 12000)" >>"$TEST_DIR/full.out" 2>>"$TEST_DIR/full.err"
     echo "full: $?"
 done
 rm "$XDG_STATE_HOME/filler"
