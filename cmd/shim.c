@@ -158,6 +158,17 @@ static int enter(const char *tool, struct error *err)
     return 0;
 }
 
+/* What has run has run: its status stands even when its end cannot be told, and a command without
+ * an end is shown as such. */
+static void report_exit(const char *session, const char *invocation, const struct child_end *end)
+{
+    scoped(jsondoc_free) json_object *message = describe_exit(invocation, end);
+    struct error unheard = {0};
+    json_object *answer = control_ask(session, message, ANSWER_TIMEOUT_MS, &unheard);
+
+    jsondoc_free(&answer);
+}
+
 static int run_recorded(const char *session, const char *executable, char **argv,
                         struct child_end *end, struct error *err)
 {
@@ -178,22 +189,12 @@ static int run_recorded(const char *session, const char *executable, char **argv
     setenv("KHOOP_SESSION_DIR", session, 1);
     if (!chosen || !chosen[0])
         setenv("KUBECONFIG", kubeconfig, 1);
-    if (child_run(executable, argv, environ, end, err) < 0) {
+    int status = child_run(executable, argv, environ, end, err);
+
+    if (status < 0)
         *end = (struct child_end){.code = 126};
-        scoped(jsondoc_free) json_object *failed = describe_exit(invocation, end);
-        struct error unheard = {0};
-        scoped(jsondoc_free) json_object *heard =
-            control_ask(session, failed, ANSWER_TIMEOUT_MS, &unheard);
-
-        return -1;
-    }
-    scoped(jsondoc_free) json_object *done = describe_exit(invocation, end);
-    struct error unheard = {0};
-    scoped(jsondoc_free) json_object *heard =
-        control_ask(session, done, ANSWER_TIMEOUT_MS, &unheard);
-
-    /* The tool has run: its status stands, and a command without an end is told as such. */
-    return 0;
+    report_exit(session, invocation, end);
+    return status;
 }
 
 int shim_main(int argc, char **argv, struct error *err)

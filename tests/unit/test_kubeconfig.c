@@ -134,8 +134,8 @@ static void add_accepts_what_kubectl_does(void **state)
         "# nothing\n",
         "---\n...\n",
         "apiVersion: v1\nkind: Config\n",
-        "\xef\xbb\xbf"
-        "kind: Config\n",
+        ("\xef\xbb\xbf"
+         "kind: Config\n"),
         "clusters: []\nusers: ~\ncontexts:\n",
         "x: &a [1]\ny: *a\nclusters: [{name: a, cluster: {<<: {server: 'https://b'}}}]\n",
         "kind: Config\r\nclusters:\r\n- name: a\r\n",
