@@ -72,7 +72,8 @@ static int is_segment(int fd, struct stat *status)
     if (len <= 0)
         return 0;
     path[len] = '\0';
-    return strstr(path, "/kubectl-hoop/spool/") && strstr(path, ".jsonl.zst") &&
+    /* A segment keeps the name under which it was made, until it was linked to its own. */
+    return strstr(path, "/kubectl-hoop/spool/") && !strstr(path, "/.reserve") &&
            fstat(fd, status) == 0;
 }
 
