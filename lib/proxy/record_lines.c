@@ -312,7 +312,7 @@ static void keep_body(struct kept_body *kept, struct command *command)
     struct redact *redact = command->record->redact[DIRECTION_REQUEST];
     struct redact_sink sink = {keep_piece, kept};
 
-    kept->bytes.limit = SIZE_MAX; /* redact.h bounds what a body inflates to */
+    kept->bytes.limit = SIZE_MAX; /* what came is bounded, and not compressed */
     for (size_t i = 0; i < command->chunk_count; i++)
         redact_add(redact, chunk_bytes(command->chunks[i]), &sink);
     redact_end(redact, &sink);
@@ -407,6 +407,32 @@ static int write_request(struct command *command, struct error *err)
     return write_kept_body(&kept, command, err);
 }
 
+/* What is done later with a token or a certificate is not seen here: that it was obtained is told.
+ */
+static int write_credential(struct exchange_record *record, const struct instant *at,
+                            struct error *err)
+{
+    const struct request_info *info = &record->info;
+    bool is_token = str_is(info->resource, "serviceaccounts") && str_is(info->subresource, "token");
+    bool is_certificate = str_is(info->resource, "certificatesigningrequests") &&
+                          (info->subresource.len == 0 || str_is(info->subresource, "approval"));
+
+    if (!is_token && !is_certificate)
+        return 0;
+    scoped(buf_free) struct buf subject = {0};
+
+    if (is_token)
+        buf_printf(&subject, "system:serviceaccount:%.*s:%.*s", STR_ARG(info->namespace),
+                   STR_ARG(info->name));
+    else
+        buf_append_str(&subject, info->name);
+    struct buf *line = begin_for(record, "credential.issued", at);
+
+    event_text(line, "kind", is_token ? "ServiceAccountToken" : "CertificateSigningRequest");
+    event_string(line, "subject", buf_str(&subject));
+    return append(record->recording, "credential.issued", at, err);
+}
+
 static int write_response(struct command *command, struct error *err)
 {
     struct exchange_record *record = command->record;
@@ -423,7 +449,12 @@ static int write_response(struct command *command, struct error *err)
     put_if_any(line, "auditID", http_head_get(command->head, "Audit-ID"));
     if (!is_interim)
         put_encoding(line, record->redact[DIRECTION_RESPONSE]);
-    return append(record->recording, "response", &command->at, err);
+    if (append(record->recording, "response", &command->at, err) < 0)
+        return -1;
+    bool is_made = command->head->status / 100 == 2 &&
+                   (str_is(record->info.verb, "create") || str_is(record->info.verb, "update"));
+
+    return is_made ? write_credential(record, &command->at, err) : 0;
 }
 
 /* A body that was cut still has what its last bytes were withheld as. */
