@@ -2,13 +2,13 @@
 # kubectl_plain.sh - everyday kubectl commands: nobody can tell that they are recorded, and the recording
 # has every one of them with its requests.
 
-# Runs the scenario in a fresh namespace called plain-NAME, under CMD... if there is one. Results are in the
+# Runs the scenario in a fresh namespace called PREFIX-NAME, under CMD... if there is one. Results are in the
 # folder NAME. Namespaces have names of one length, so that columns are as wide.
 run_scenario() {
     local name=$1
     shift
-    kubectl create namespace "plain-$name" >/dev/null
-    kubectl config set-context --current --namespace "plain-$name" >/dev/null
+    kubectl create namespace "$prefix-$name" >/dev/null
+    kubectl config set-context --current --namespace "$prefix-$name" >/dev/null
     mkdir "$name"
     audit_begin=$(stat -c %s "$PEER_AUDIT_LOG")
     "$@" "$BASH" "$E2E/scenario/kubectl_plain" "$TEST_DIR/$name"
@@ -17,7 +17,7 @@ run_scenario() {
 # Puts what two runs on one server always have differently out of the way: the names of namespace and
 # folder, moments and ages. What else differs between two runs without a recording is left to `compare`.
 neutral() {
-    sed -E -e "s/plain-$1/plain-NAME/g" -e "s#$TEST_DIR/$1#DIR#g" -e 's#/tmp/[A-Z]+-[0-9]+#/tmp/DIFF#g' \
+    sed -E -e "s/$prefix-$1/NAMESPACE/g" -e "s#$TEST_DIR/$1#DIR#g" -e 's#/tmp/[A-Z]+-[0-9]+#/tmp/DIFF#g' \
         -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9.]+( ?[-+Z][0-9:]*)?/MOMENT/g' \
         -e 's/(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]+ [-+][0-9]{4}/MOMENT/g' \
         -e 's/(^|[[:space:](])([0-9]+[hms])+([[:space:])]|$)/\1AGE\3/g' "$1/$2" |
@@ -89,7 +89,8 @@ check_against_audit_log() {
 }
 
 test_kubectl_is_the_same_when_recorded() {
-    local status_file part base bad=0 total=0
+    local status_file part base bad=0 total=0 prefix
+    prefix=plain-$(printf %08d "$$")
     run_scenario one
     run_scenario two
     run_scenario rec kubectl hoop exec --title "everyday use" --
