@@ -345,13 +345,27 @@ static void read_index(struct reading *reading, struct index *index)
     read_text(reading, root, "/boot/certificate", index->certificate, sizeof index->certificate);
 }
 
+static size_t count_digits(struct str text)
+{
+    size_t len = 0;
+
+    while (len < text.len && text.data[len] >= '0' && text.data[len] <= '9')
+        len++;
+    return len;
+}
+
 static int parse_index(struct index *index, struct str line, struct error *err)
 {
     struct str start = STR(INDEX_START);
 
     if (!str_starts(line, start))
         return error_set(err, ERROR_PROTOCOL, "its index is not as it must be");
-    if (!str_starts(str_skip(line, start.len), STR("1,"))) {
+    struct str version = str_skip(line, start.len);
+
+    version.len = count_digits(version);
+    if (version.len == 0 || !str_starts(str_skip(line, start.len + version.len), STR(",")))
+        return error_set(err, ERROR_PROTOCOL, "its index is not as it must be");
+    if (!str_is(version, "1")) {
         error_set(err, ERROR_UNVERIFIABLE, "its index is of a version that is not known here");
         return error_fix(err, "use a newer kubectl-hoop");
     }

@@ -91,7 +91,7 @@ kill_once() {
     kill -KILL "$pid"
     # Before exec recovers it: how far it was.
     between=$(unsynced_requests)
-    in_flight=$(stored_lines | jq -rs '[.[] | select(.type == "request")] as $r | [.[] | select(.type == "complete")]
+    in_flight=$(stored_lines | jq -cR 'fromjson?' | jq -rs '[.[] | select(.type == "request")] as $r | [.[] | select(.type == "complete")]
         as $c | ($r | length) - ($c | length)')
     kill -CONT "$exec_pid"
     wait "$exec_pid" || :

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/scoped.h"
 
 static void assert_seqs(const char *expected, struct buf *plain)
@@ -55,6 +56,7 @@ static void open_locks_before_it_names(void **state)
     struct kit *kit = *state;
     scoped(journal_free) struct journal *journal = kit_open(kit);
 
+    assert_non_null(journal);
     assert_string_equal("create .reserve\nallocate .reserve\n"
                         "create .new-" KIT_SESSION "-00c0ffee-00000\n"
                         "link " KIT_SESSION "-00c0ffee-00000.jsonl.zst.part\n"
@@ -133,11 +135,13 @@ static void tick_never_seals_a_segment_without_an_event(void **state)
 
     kit->now.mono_us += JOURNAL_SHIP_EVERY_US;
     assert_int_equal(0, journal_tick(journal, kit->now, &err));
+    assert_int_equal(0, kit->sealed.len);
     kit_record(kit, journal, "session.start");
     assert_int_equal(0, journal_tick(journal, kit->now, &err));
+    assert_int_equal(1, kit_count(buf_str(&kit->sealed), "\n"));
     kit->now.mono_us += JOURNAL_SHIP_EVERY_US;
     assert_int_equal(0, journal_tick(journal, kit->now, &err));
-    assert_int_equal(0, kit->sealed.len);
+    assert_int_equal(1, kit_count(buf_str(&kit->sealed), "\n"));
 }
 
 static void segments_and_frames_are_chained_when_they_are_full(void **state)
@@ -147,28 +151,33 @@ static void segments_and_frames_are_chained_when_they_are_full(void **state)
     char previous[SHA256_HEX_BYTES] = HASH_NONE;
     uint64_t seq = 0;
 
-    kit->config.seal_bytes = 20000;
+    kit->config.seal_bytes = 8000;
     kit->config.frame_plain_bytes = 9000;
     scoped(journal_free) struct journal *journal = kit_open(kit);
 
     for (int i = 0; i < 60; i++)
         assert_int_equal(0, kit_append(kit, journal, "request", 1000, &err));
     kit_end(kit, journal);
-    for (unsigned n = 0; n < 3; n++) {
-        static const char *const paths[] = {KIT_PATH(0, ""), KIT_PATH(1, ""), KIT_PATH(2, "")};
+    bool is_last = false;
+    unsigned n = 0;
+
+    for (; !is_last; n++) {
+        scoped(free_text) char *path =
+            xasprintf(KIT_SPOOL "/" KIT_SESSION "-00c0ffee-%05u.jsonl.zst", n);
         scoped(tail_free) struct tail tail = {0};
         scoped(buf_free) struct buf plain = {0};
 
-        kit_assert_sealed(kit, paths[n], &tail, &plain);
+        kit_assert_sealed(kit, path, &tail, &plain);
+        is_last = tail.index.is_last;
         assert_string_equal(previous, tail.index.previous);
         assert_int_equal(n, tail.index.n);
         assert_int_equal(seq, tail.index.seq_first);
-        assert_int_equal(n == 2, tail.index.is_last);
-        assert_string_equal(n == 2 ? "end" : "size", tail.index.reason);
-        assert_true(tail.index.frame_count >= 2);
+        assert_string_equal(is_last ? "end" : "size", tail.index.reason);
+        assert_true(is_last || tail.index.frame_count >= 2);
         memcpy(previous, tail.line_sha256, sizeof previous);
         seq = tail.index.seq_last + 1;
     }
+    assert_true(n >= 3);
     assert_int_equal(61, seq);
 }
 
