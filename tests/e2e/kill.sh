@@ -109,7 +109,7 @@ kill_once() {
     seen=$((seen + $(wc -l <"$TEST_DIR/seen")))
 }
 
-test_kill_loses_no_request_that_was_forwarded() {
+test_kill_loses_no_request_that_was_forwarded() { # long
     PLAIN=$(dirname "$(dirname "$HOOP")")/../build-clang/cmd/kubectl-hoop
     [ -x "$PLAIN" ] || PLAIN=$HOOP # a build without sanitizers, which forbid to preload
     PRELOAD=$(dirname "$(dirname "$PLAIN")")/tests/preload/libspool_calls.so

@@ -121,10 +121,11 @@ new_secret() {
 }
 
 # stored_lines: the lines of all recordings in STATE, journal by journal in their order, byte for byte as the
-# files have them, and without any code of ours.
+# files have them, and without any code of ours. Of an open or cut file, the whole lines as far as it goes.
 stored_lines() {
     find "$STATE" -name '*.jsonl.zst*' | sort | while IFS= read -r file; do
-        zstd -dcq "$file" 2>/dev/null || : # an open or cut file, as far as it goes
+        # What is left of a cut line, or else an empty one, becomes the line that is taken away.
+        { zstd -dcq "$file" 2>/dev/null || :; echo; } | sed '$d'
     done
 }
 

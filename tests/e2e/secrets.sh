@@ -49,11 +49,12 @@ test_secret_in_a_watch() {
     assert_contains "$(events 'select(.type == "body") | .text' -r)" '"password":"redacted:v1:'
 }
 
-test_token_reaches_the_client_alone() {
+test_token_is_issued_and_marked() {
     new_namespace
     kubectl create serviceaccount robot
     run kubectl hoop exec -- kubectl create token robot
     assert_status 0
     assert_contains "$out" eyJ
     add_secret "$out"
+    assert_equal 1 "$(events 'select(.type == "credential.issued")' | wc -l)" "credential.issued events"
 }
