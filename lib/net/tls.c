@@ -30,14 +30,14 @@ struct tls_server {
 
 struct tls_client {
     SSL_CTX *context;
-    bool has_ca, has_certificate, is_insecure;
+    bool has_ca, is_insecure;
 };
 
 struct tls_stream {
     SSL *ssl;
     struct tls_server *server; /* one of its owners; NULL: client */
     char *server_name;         /* owned; NULL: server */
-    bool has_own_ca, has_certificate;
+    bool has_own_ca;
     struct tls_refusal refusal;
     enum io outcome;       /* of a read that had bytes to give first; IO_OK: none */
     struct error *failure; /* owned; of that outcome */
@@ -116,22 +116,21 @@ static int trust_pem(SSL_CTX *context, const char *pem, struct error *err)
     return 0;
 }
 
-static int refuse_password(char *password, int size, int is_writing, void *was_asked)
+/* Or OpenSSL would ask on the terminal. */
+static int refuse_password(char *password, int size, int is_writing, void *context)
 {
-    *(bool *)was_asked = true;
     return 0;
 }
 
 static EVP_PKEY *parse_key(const char *pem, struct error *err)
 {
     scoped(free_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
-    bool is_encrypted = false;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_password, &is_encrypted);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_password, NULL);
 
     ERR_clear_error();
     if (key)
         return key;
-    if (is_encrypted) {
+    if (strstr(pem, "ENCRYPTED")) { /* PKCS #8, or Proc-Type of RFC 1421 */
         error_set(err, ERROR_CONFIG, "the private key is encrypted");
         error_fix(err, "decrypt it with 'openssl pkey'");
     } else {
@@ -285,7 +284,6 @@ struct tls_client *tls_client_new(const struct tls_client_config *config, struct
     scoped(tls_client_free) struct tls_client *client = xcalloc(1, sizeof *client);
 
     client->has_ca = config->ca_pem;
-    client->has_certificate = config->cert_pem;
     client->is_insecure = config->is_insecure;
     client->context = new_context(TLS_client_method(), err);
     if (!client->context || set_up_client(client, config, err) < 0)
@@ -411,7 +409,6 @@ struct tls_stream *tls_stream_connect(const struct tls_client *client, const cha
     struct alpn wire = alpn_parse(alpn);
 
     stream->has_own_ca = client->has_ca;
-    stream->has_certificate = client->has_certificate;
     expect_name(stream, server_name, client->is_insecure);
     if (wire.len)
         SSL_set_alpn_protos(stream->ssl, wire.bytes, (unsigned)wire.len);
@@ -443,8 +440,7 @@ static enum io finish(struct tls_stream *stream, int status, struct error *err)
 {
     struct tls_blame blame = {.refusal = &stream->refusal,
                               .server_name = stream->server_name,
-                              .has_own_ca = stream->has_own_ca,
-                              .has_certificate = stream->has_certificate};
+                              .has_own_ca = stream->has_own_ca};
 
     switch (SSL_get_error(stream->ssl, status)) {
     case SSL_ERROR_WANT_READ:

@@ -22,7 +22,6 @@ struct tls_blame {
     const struct tls_refusal *refusal;
     const char *server_name; /* that was asked for; NULL: we are the server */
     bool has_own_ca;         /* a CA was given, the system's roots were not used */
-    bool has_certificate;    /* we showed one */
 };
 
 /* From OpenSSL's error queue of this thread, which is empty afterwards. Returns -1. ERROR_CONFIG
