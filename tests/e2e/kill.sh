@@ -44,14 +44,14 @@ session_process() {
 
 # audit_ids NAME: of the requests of that run which the API server has received.
 audit_ids() {
-    grep -F "\"userAgent\":\"$1\"" "$PEER_AUDIT_LOG" | jq -r .auditID | sort -u
+    { grep -F "\"userAgent\":\"$1\"" "$PEER_AUDIT_LOG" || :; } | jq -r .auditID | sort -u
 }
 
 # recorded_ids NAME FOLDER: of the requests of that run in the recordings: the first 16 bytes of the line's SHA-256,
 # as a UUID of version 8.
 recorded_ids() {
     mkdir "$2"
-    stored_lines | grep -a -F '"type":"request"' | grep -a -F "\"userAgent\":\"$1\"" |
+    { stored_lines | grep -a -F '"type":"request"' | grep -a -F "\"userAgent\":\"$1\"" || :; } |
         (cd "$2" && split -l 1 -a 5 - r)
     (cd "$2" && find . -name 'r*' -print0 | xargs -0 -r sha256sum) | cut -c 1-32 |
         awk '{ print substr($0, 1, 8) "-" substr($0, 9, 4) "-8" substr($0, 14, 3) "-" \
