@@ -269,7 +269,7 @@ static void answer_bearer(struct loopback *loopback, struct control_request *req
     json_object *answer = json_object_new_object();
     struct error err = {0};
 
-    if (user < 0 || (size_t)user >= loopback->kubeconfig.user_count) {
+    if (user < 0 || (size_t)user > loopback->kubeconfig.user_count) { /* that many: nobody */
         error_set(&err, ERROR_CONFIG, "credential: no such user in this session");
         json_object_put(answer);
         control_refuse(request, &err);

@@ -19,7 +19,7 @@ struct upstream_target {
     char *path_prefix;      /* owned; of the server's URL, without a slash at the end; "" */
     char *server_name;      /* owned; for SNI and the certificate's name */
     struct tls_client *tls; /* owned; NULL: plain TCP */
-    char *user_name;        /* owned; as the recording shows it */
+    char *user_name;        /* owned; as the recording shows it; NULL: nobody */
 };
 
 void upstream_target_free(struct upstream_target *target);

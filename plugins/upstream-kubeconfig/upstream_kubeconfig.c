@@ -51,11 +51,16 @@ static bool has_cluster(void *context, struct str cluster_id)
     return kubeconfig_find_cluster_id(self->config, cluster_id) != NULL;
 }
 
+/* Who is asked for by contexts that name no user, or one that is missing: no credentials. */
+static const struct kubeconfig_user nobody = {.name = ""};
+
 static const struct kubeconfig_user *find_user(const struct upstream_kubeconfig *self,
                                                unsigned user, struct error *err)
 {
     if (user < self->config->user_count)
         return &self->config->users[user];
+    if (user == self->config->user_count)
+        return &nobody;
     error_set(err, ERROR_CONFIG, "the kubeconfig has no user number %u", user);
     error_fix(err, "start a new session");
     return NULL;
@@ -105,8 +110,8 @@ static int fill(struct upstream_target *target, const struct kubeconfig_cluster 
 {
     scoped(kubeconfig_server_free) struct kubeconfig_server server = {0};
 
-    if (kubeconfig_supported(cluster, user, err) < 0 ||
-        kubeconfig_server_parse(&server, cluster, err) < 0 ||
+    if (kubeconfig_server_parse(&server, cluster, err) < 0 ||
+        kubeconfig_supported(cluster, server.is_tls ? user : NULL, err) < 0 ||
         (server.is_tls && make_tls(target, cluster, user, err) < 0))
         return -1;
     target->host = take(server.host);
@@ -114,8 +119,13 @@ static int fill(struct upstream_target *target, const struct kubeconfig_cluster 
     target->authority = take(server.authority);
     target->path_prefix = take(server.path_prefix);
     target->server_name = cluster->tls_server_name ? xstrdup(cluster->tls_server_name) : NULL;
-    target->user_name = xstrdup(user->name);
+    target->user_name = user == &nobody ? NULL : xstrdup(user->name);
     return 0;
+}
+
+static int no_cluster(struct str cluster_id, struct error *err)
+{
+    return error_set(err, ERROR_CONFIG, "the kubeconfig has no cluster %.*s", STR_ARG(cluster_id));
 }
 
 static int resolve(void *context, struct str cluster_id, unsigned number,
@@ -129,8 +139,7 @@ static int resolve(void *context, struct str cluster_id, unsigned number,
     if (!user)
         return -1;
     if (!cluster)
-        return error_set(err, ERROR_CONFIG, "the kubeconfig has no cluster %.*s",
-                         STR_ARG(cluster_id));
+        return no_cluster(cluster_id, err);
     if (fill(&made, cluster, user, err) < 0)
         return error_wrap(err, "cluster %s, user %s", cluster->name, user->name);
     *target = made;
@@ -200,10 +209,16 @@ static int authorize(void *context, struct str cluster_id, unsigned number,
                      struct buf *authorization, struct error *err)
 {
     struct upstream_kubeconfig *self = context;
+    const struct kubeconfig_cluster *cluster = kubeconfig_find_cluster_id(self->config, cluster_id);
     const struct kubeconfig_user *user = find_user(self, number, err);
+    scoped(kubeconfig_server_free) struct kubeconfig_server server = {0};
 
-    if (!user)
+    if (!user || !cluster)
+        return user ? no_cluster(cluster_id, err) : -1;
+    if (kubeconfig_server_parse(&server, cluster, err) < 0)
         return -1;
+    if (!server.is_tls) /* client-go sends none there, and anybody on the way could read it */
+        return 0;
     if (user->token || user->token_file)
         return add_token(&self->tokens[number], user, authorization, err);
     if (user->username)

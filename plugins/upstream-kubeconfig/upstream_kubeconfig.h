@@ -1,5 +1,5 @@
 /* upstream_kubeconfig.h - any cluster that kubectl could reach: an upstream made of the user's own
- * kubeconfig. The number of a user is its index there. */
+ * kubeconfig. The number of a user is its index there, or user_count: nobody. */
 #pragma once
 
 #include "kube/kubeconfig.h"

@@ -52,6 +52,33 @@ test_users_stay_who_they_are() {
     assert_contains "$err" 'User "viewer" cannot delete resource "namespaces"'
 }
 
+# Outside, kubectl asks for a password on the terminal here; what it sends without one is anonymous.
+test_context_without_user_is_anonymous() {
+    kubectl config set-context nobody --cluster "$(kubectl config view -o jsonpath='{.clusters[0].name}')" >/dev/null
+    kubectl config set-context lost --cluster "$(kubectl config view -o jsonpath='{.clusters[0].name}')" --user gone >/dev/null
+    for context in nobody lost; do
+        run kubectl hoop exec --context "$context" -- kubectl get --raw /api/v1/pods
+        assert_status 1
+        assert_contains "$err" 'User "system:anonymous" cannot list resource "pods"'
+    done
+}
+
+# kubectl's own default, localhost:8080, would be a way around the gateway.
+test_context_without_cluster_leads_nowhere() {
+    kubectl config set-context bare >/dev/null
+    kubectl config set-context lost --cluster gone >/dev/null
+    for context in bare lost; do
+        run kubectl hoop exec -- kubectl --context "$context" get pods
+        assert_status 1
+        assert_lacks "$err" localhost:8080
+        assert_contains "$err" 'names no cluster of this session'
+    done
+    kubectl config unset current-context >/dev/null
+    run kubectl hoop exec -- kubectl get pods
+    assert_status 1
+    assert_lacks "$err" localhost:8080
+}
+
 test_gateway_refuses_who_has_no_bearer_of_the_session() {
     run kubectl hoop exec -- sh -c '
         server=$(kubectl config view --raw --minify -o "jsonpath={.clusters[0].cluster.server}")
