@@ -14,6 +14,7 @@
 #include "loopback.h"
 #include "proxy/control_line.h"
 #include "proxy/line.h"
+#include "proxy/session_dir.h"
 #include "session_link.h"
 
 #define CONFIG_TIMEOUT_MS 10000
@@ -80,6 +81,8 @@ static int serve(struct session_process *process, json_object *config, struct er
     uv_signal_start(&process->terminate, on_terminate, SIGTERM);
     loop_run(process->loop);
     loopback_free(&process->loopback);
+    if (process->is_alone) /* else exec does it */
+        session_dir_remove(jsondoc_string(config, "/directory"));
     uv_close((uv_handle_t *)&process->link, NULL);
     uv_close((uv_handle_t *)&process->terminate, NULL);
     loop_free(&process->loop);

@@ -144,3 +144,22 @@ test_exec_with_a_pod_name_is_answered_with_what_was_meant() {
     assert_status 2
     assert_contains "$err" "kubectl hoop exec -- kubectl exec web-0 -- sh"
 }
+
+test_killed_exec_leaves_a_sealed_session_and_no_folder() {
+    kubectl hoop exec -q -- sh -c 'kubectl get ns >/dev/null; touch ready; exec sleep 60' &
+    wait_until 20 test -e ready
+    kill -KILL $!
+    wait_until 10 sealed
+    kubectl hoop verify @last >/dev/null
+    wait_until 5 gone "$(hoop sessions list -o name | sed 's,.*/,,')"
+    pkill -f '^sleep 60$' || :
+}
+
+sealed() {
+    [ -n "$(find "$STATE/store" -name '*.jsonl.zst' 2>/dev/null)" ]
+}
+
+# gone SESSION: it has no runtime folder, wherever the length of our path put it.
+gone() {
+    [ ! -e "$XDG_RUNTIME_DIR/kubectl-hoop/$1" ] && [ ! -e "/tmp/kubectl-hoop-$(id -u)/$1" ]
+}
