@@ -326,6 +326,10 @@ static void say_reaped(const struct reap_report *report)
 {
     scoped(buf_free) struct buf line = {0};
 
+    if (!report->recovered && !report->stored && !report->removed && !report->failed) {
+        printf("nothing to recover%s\n", report->running ? ", a session is running" : "");
+        return;
+    }
     format_count(&line, report->recovered, "segment");
     buf_printf(&line, " recovered, %u stored", report->stored);
     if (report->removed)

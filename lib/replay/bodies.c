@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/jsondoc.h"
+#include "base/num.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
 #include "replay/note.h"
@@ -78,32 +79,58 @@ static void append_latin1(struct buf *out, struct str text)
         buf_append_char(out, code <= 0xFF ? (char)code : '?');
 }
 
+/* The first bytes that there is room for, code points whole. */
+static struct str cut_to_room(const struct bodies *bodies, const struct body *body,
+                              struct str recorded)
+{
+    size_t room = bodies->each - body->bytes.len;
+    struct str kept = str_first(recorded, room < bodies->left ? room : bodies->left);
+
+    if (kept.len == recorded.len)
+        return kept;
+    while (kept.len && ((unsigned char)recorded.data[kept.len] & 0xC0) == 0x80)
+        kept.len--;
+    return kept;
+}
+
+static void keep_bytes(struct bodies *bodies, struct body *body, struct str text, bool is_latin1,
+                       uint64_t offset, uint64_t covers)
+{
+    struct body_piece *piece = piece_add(body, PIECE_BYTES, offset, covers);
+
+    piece->at = body->bytes.len;
+    body->bytes.limit = bodies->each;
+    if (is_latin1)
+        append_latin1(&body->bytes, text);
+    else
+        buf_append_str(&body->bytes, text);
+    piece->len = body->bytes.len - piece->at;
+    bodies->left -= piece->len;
+}
+
 static void add_body(struct bodies *bodies, struct body *body, json_object *event, uint64_t offset)
 {
-    int64_t covers = jsondoc_int(event, "/covers", 0);
+    int64_t stated = jsondoc_int(event, "/covers", 0);
+    uint64_t covers = stated > 0 ? (uint64_t)stated : 0;
     json_object *text = jsondoc_at(event, "/text");
-    json_object *latin1 = jsondoc_at(event, "/latin1");
-    json_object *value = text ? text : latin1;
+    json_object *value = text ? text : jsondoc_at(event, "/latin1");
 
-    continue_at(body, offset, covers > 0 ? (uint64_t)covers : 0);
+    continue_at(body, offset, covers);
     if (!json_object_is_type(value, json_type_string))
         return;
     struct str recorded =
         str_make(json_object_get_string(value), (size_t)json_object_get_string_len(value));
-    if (recorded.len > bodies->left || recorded.len > bodies->each - body->bytes.len) {
-        ignore(piece_add(body, PIECE_LEFT_OUT, offset, covers > 0 ? (uint64_t)covers : 0));
+    struct str kept = cut_to_room(bodies, body, recorded);
+    if (kept.len == recorded.len) {
+        keep_bytes(bodies, body, recorded, !text, offset, covers);
         return;
     }
-    struct body_piece *piece =
-        piece_add(body, PIECE_BYTES, offset, covers > 0 ? (uint64_t)covers : 0);
-    piece->at = body->bytes.len;
-    body->bytes.limit = bodies->each;
-    if (text)
-        buf_append_str(&body->bytes, recorded);
+    uint64_t shown = min_of((uint64_t)kept.len, covers);
+    if (kept.len && text)
+        keep_bytes(bodies, body, kept, false, offset, shown);
     else
-        append_latin1(&body->bytes, recorded);
-    piece->len = body->bytes.len - piece->at;
-    bodies->left -= recorded.len;
+        shown = 0; /* bytes that are no text tell little by halves */
+    ignore(piece_add(body, PIECE_LEFT_OUT, offset + shown, covers - shown));
 }
 
 static void add_withheld(struct body *body, json_object *event, uint64_t offset)

@@ -24,7 +24,7 @@ void format_bytes(struct buf *out, uint64_t bytes)
 
 void format_millis(struct buf *out, int64_t us)
 {
-    if (us >= 10000000)
+    if (us >= 1000000)
         format_seconds(out, us);
     else if (us < 1000)
         buf_printf(out, "%.1f ms", (double)us / 1e3);

@@ -9,7 +9,7 @@
 
 /* 812 B, 3.4 KiB, 1.2 GiB */
 void format_bytes(struct buf *out, uint64_t bytes);
-/* 0.4 ms, 41 ms; from 10 s on as format_seconds() */
+/* 0.4 ms, 41 ms; from 1 s on as format_seconds() */
 void format_millis(struct buf *out, int64_t us);
 /* 0.31s, 24.8s, 1m30s, 2h05m */
 void format_seconds(struct buf *out, int64_t us);

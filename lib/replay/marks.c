@@ -44,7 +44,7 @@ static void begin(struct buf *out)
 
 static void append_outcome(struct buf *out, const struct replay_request *request)
 {
-    if (request->stage != STAGE_COMPLETE) {
+    if (request->stage != STAGE_COMPLETE && !request->outcome) {
         begin(out);
         buf_append_text(out, "no end recorded");
         return;
@@ -75,7 +75,7 @@ static void append_flow(struct buf *out, const struct replay_flow *flow, const c
     }
     if (flow->withheld) {
         begin(out);
-        buf_printf(out, "%s not recorded: ", name);
+        buf_printf(out, "%s body not recorded: ", name);
         format_bytes(out, flow->withheld_bytes);
         buf_append_text(out, " withheld (");
         format_safe(out, flow->reason ? flow->reason : "no reason given");

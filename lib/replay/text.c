@@ -16,7 +16,7 @@
 #define WIDTH_LEAST 60
 #define WIDTH_MOST 160 /* without a terminal */
 #define LINE_LIMIT ((size_t)16 << 20)
-#define OFFSET_WIDTH 10
+#define OFFSET_WIDTH 10 /* at least */
 #define METHOD_WIDTH 7
 #define COMMAND_FACTS 31 /* "  exit 0    12 requests    0.31s" */
 #define REQUEST_FACTS 27 /* "  200    3.4 KiB      41 ms" */
@@ -28,7 +28,7 @@ struct text {
     void *context;
     struct buf line; /* the one that is being made */
     size_t width;    /* of a line, facts included */
-    size_t number_width;
+    size_t offset_width, number_width;
 };
 
 static void end_line(struct text *text)
@@ -172,9 +172,9 @@ static void begin_row(struct text *text, int64_t time_us, const char *mark)
 
     if (time_us && time_us >= timeline->first_us)
         format_offset(&text->line, time_us - timeline->first_us);
-    format_pad(&text->line, 0, OFFSET_WIDTH);
+    format_pad(&text->line, 0, text->offset_width);
     buf_append_text(&text->line, mark);
-    format_pad(&text->line, 0, OFFSET_WIDTH + text->number_width + 3);
+    format_pad(&text->line, 0, text->offset_width + text->number_width + 3);
 }
 
 static void append_group_name(struct buf *out, const struct replay_group *group)
@@ -248,7 +248,7 @@ static void append_request_facts(struct buf *out, const struct replay_request *r
 
 static size_t request_indent(const struct text *text)
 {
-    return OFFSET_WIDTH + text->number_width + 3;
+    return text->offset_width + text->number_width + 3;
 }
 
 static void append_request_name(struct text *text, struct buf *out,
@@ -348,6 +348,17 @@ static bool is_asked_for(const struct text *text, const struct replay_row *row)
     return !command || (!row->is_note && text->timeline->groups[row->index].number == command);
 }
 
+static size_t longest_offset(const struct timeline *timeline)
+{
+    scoped(buf_free) struct buf last = {0};
+    int64_t last_us = timeline->last_us;
+
+    for (size_t i = 0; i < timeline->note_count; i++)
+        last_us = max_of(last_us, timeline->notes[i].time_us);
+    format_offset(&last, last_us - timeline->first_us);
+    return max_of((size_t)OFFSET_WIDTH, last.len + 2);
+}
+
 /* As wide as the longest line needs, and as there is room for. */
 static void measure(struct text *text)
 {
@@ -357,6 +368,7 @@ static void measure(struct text *text)
     char digits[24];
     size_t numbers = max_of(timeline->command_count, timeline->request_count / 10);
 
+    text->offset_width = longest_offset(timeline);
     text->number_width = (size_t)snprintf(digits, sizeof digits, "#%zu", numbers);
     for (size_t i = 0; i < timeline->group_count; i++) {
         scoped(buf_free) struct buf name = {.limit = LINE_LIMIT};

@@ -380,6 +380,24 @@ static void add_note(struct timeline *timeline, const struct event *event)
     };
 }
 
+/* Names the exchanges that were open when the gateway ended. */
+static void add_recovered(struct timeline *timeline, const struct event *event)
+{
+    json_object *open = jsondoc_at(event->root, "/open");
+    size_t count = jsondoc_count(event->root, "/open");
+
+    for (size_t i = 0; i < count; i++) {
+        json_object *item = json_object_array_get_idx(open, i);
+        int64_t exchange = jsondoc_int(item, "/exchange", -1);
+        int64_t at = exchange < 0
+                         ? -1
+                         : timeline_find_exchange(timeline, event->journal, (uint64_t)exchange);
+        if (at >= 0 && !timeline->requests[at].outcome)
+            timeline->requests[at].outcome = dup_text(item, "/outcome");
+    }
+    add_note(timeline, event);
+}
+
 static void add_unshown(struct timeline *timeline, const struct event *event)
 {
     json_object *count = NULL;
@@ -411,7 +429,7 @@ static const struct {
     {"gap", add_note},
     {"mark", add_note},
     {"policy", add_note},
-    {"recovered", add_note},
+    {"recovered", add_recovered},
     {NULL, add_unshown},
 };
 
@@ -427,8 +445,8 @@ static void stamp(struct timeline *timeline, struct event *event)
     event->order_us =
         event->time_us > journal->last_order_us ? event->time_us : journal->last_order_us;
     journal->last_order_us = event->order_us;
-    if (!event->time_us)
-        return;
+    if (!event->time_us || strcmp(event->type, "recovered") == 0)
+        return; /* what came long after the session says nothing about how long it took */
     if (!journal->first_us)
         journal->first_us = event->time_us;
     journal->last_us = event->order_us;

@@ -31,6 +31,7 @@ struct replay_flow {
     char *reason;                /* owned: of the first `withheld`, or NULL */
 };
 
+/* A request that was open at a crash keeps its stage; `outcome` is then what `recovered` says. */
 enum replay_stage { STAGE_SENT, STAGE_ANSWERED, STAGE_COMPLETE };
 
 struct replay_request {

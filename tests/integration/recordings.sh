@@ -85,6 +85,11 @@ head -c 100 /dev/urandom >"$segments/01M723AJHRABCDEFGHJKMNPQRS-00c0ffee-00000.j
 : >"$segments/01M623AJHRABCDEFGHJKMNPQRS-00c0ffee-00000.jsonl.zst"
 expect 0 "*$good *stored*01M723AJ* damaged *01M623AJ* damaged*" '' sessions
 
+# what crashed is sealed and stored, once
+expect 0 '1 segment recovered, 1 stored' '' sessions reap $open
+expect 0 '*verdict   RECOVERED, self-attested*how it ended is unknown: the gateway crashed*recovered: *' '' replay $open
+expect 0 'nothing to recover' '' sessions reap
+
 # another store: its sessions alone
 cp -r "$here/kubectl-hoop/store" "$here/copy"
 rm -rf "$here/kubectl-hoop/store"

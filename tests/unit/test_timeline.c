@@ -186,7 +186,7 @@ static void text_shows_commands_with_their_requests(void **state)
                 "                                                              1 request\n"
                 "            2  GET    /api/v1/pods?watch=true          200     2.0 KiB\n"
                 "                      ! no end recorded\n"
-                "                      ! response not recorded: 2.0 KiB withheld (protobuf)\n"
+                "                      ! response body not recorded: 2.0 KiB withheld (protobuf)\n"
                 "+0:03.0   ==   mark: idle, the agent thinks\n"
                 "+0:41.2   #2   kubectl get secret db               signal 9  2 requests    1.20s\n"
                 "            3  GET    /api/v1/namespaces/shop/secrets/db\n"
@@ -260,9 +260,30 @@ static void bodies_over_the_limit_are_left_out_visibly(void **state)
     assert_int_equal(
         PIECE_BYTES,
         bodies_of(bodies, timeline_request(timeline, 1))->body[SIDE_RESPONSE].pieces[0].kind);
-    assert_int_equal(
-        PIECE_LEFT_OUT,
-        bodies_of(bodies, timeline_request(timeline, 3))->body[SIDE_RESPONSE].pieces[0].kind);
+    const struct body *cut = &bodies_of(bodies, timeline_request(timeline, 3))->body[SIDE_RESPONSE];
+    assert_int_equal(PIECE_BYTES, cut->pieces[0].kind);
+    assert_int_equal(20, cut->pieces[0].len);
+    assert_int_equal(PIECE_LEFT_OUT, cut->pieces[1].kind);
+    assert_int_equal(70, cut->pieces[1].covers);
+    assert_int_equal(90, cut->end);
+}
+
+static void a_crash_says_which_requests_were_open(void **state)
+{
+    static const struct sample samples[] = {
+        {"aaaaaaaa", 0, START},
+        {"aaaaaaaa", 1,
+         "\"type\":\"request\",\"exchange\":4,\"method\":\"GET\",\"requestURI\":\"/x\""},
+        {"aaaaaaaa", 3500,
+         "\"type\":\"recovered\",\"what\":\"a "
+         "crash\",\"open\":[{\"exchange\":4,\"outcome\":\"unknown\"},7,{}]"},
+    };
+    scoped(timeline_free) struct timeline *timeline = build(samples, count_of(samples));
+    scoped(free_text) char *text = render(timeline, &(struct text_options){.columns = 80});
+
+    assert_non_null(strstr(text, "no end recorded, last event after 1.00s\n"));
+    assert_non_null(strstr(text, "! how it ended is unknown: the gateway crashed\n"));
+    assert_non_null(strstr(text, "+58:20.0  ==   recovered: a crash"));
 }
 
 static void json_is_one_document_with_everything(void **state)
@@ -474,6 +495,7 @@ int main(void)
         cmocka_unit_test(text_has_one_line_each_without_a_terminal),
         cmocka_unit_test(bodies_are_put_together_and_say_what_is_missing),
         cmocka_unit_test(bodies_over_the_limit_are_left_out_visibly),
+        cmocka_unit_test(a_crash_says_which_requests_were_open),
         cmocka_unit_test(json_is_one_document_with_everything),
         cmocka_unit_test(exchange_is_shown_in_full),
         cmocka_unit_test(hostile_lines_become_findings),
