@@ -74,6 +74,16 @@ static int set_choice(const struct option_spec *spec, const char *value, struct 
     return error_fix(err, "use one of: %s", all);
 }
 
+static int set_ordinal(const struct option_spec *spec, const char *value, struct error *err)
+{
+    uint64_t number = 0;
+
+    if (!num_parse_u64(str_from(value), INT64_MAX, &number) || number == 0)
+        return error_set(err, ERROR_USAGE, "--%s: '%s' is no number from 1 on", spec->name, value);
+    *(uint64_t *)spec->target = number;
+    return 0;
+}
+
 static int set_target(const struct option_spec *spec, const char *value, struct error *err)
 {
     switch (spec->kind) {
@@ -87,6 +97,8 @@ static int set_target(const struct option_spec *spec, const char *value, struct 
         if (!num_parse_u64(str_from(value), INT64_MAX, spec->target))
             return error_set(err, ERROR_USAGE, "--%s: '%s' is not a number", spec->name, value);
         return 0;
+    case OPTION_ORDINAL:
+        return set_ordinal(spec, value, err);
     case OPTION_CHOICE:
         return set_choice(spec, value, err);
     case OPTION_LIST:

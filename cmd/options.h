@@ -21,11 +21,12 @@
 #include "base/error.h"
 
 enum option_kind {
-    OPTION_FLAG,   /* bool *: set true */
-    OPTION_TEXT,   /* const char **: the last one counts; points into argv */
-    OPTION_NUMBER, /* uint64_t *: decimal, 0 .. 2^63-1 */
-    OPTION_CHOICE, /* int *: the index in `choices` */
-    OPTION_LIST,   /* struct option_list *: all that were given, in order */
+    OPTION_FLAG,    /* bool *: set true */
+    OPTION_TEXT,    /* const char **: the last one counts; points into argv */
+    OPTION_NUMBER,  /* uint64_t *: decimal, 0 .. 2^63-1 */
+    OPTION_ORDINAL, /* the same, from 1 on: 0 is "not given" */
+    OPTION_CHOICE,  /* int *: the index in `choices` */
+    OPTION_LIST,    /* struct option_list *: all that were given, in order */
 };
 
 struct option_list {

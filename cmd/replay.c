@@ -328,11 +328,11 @@ int cmd_replay(int argc, char **argv, struct error *err)
     struct replay_options *chosen = &replay.chosen;
     const struct option_spec specs[] = {
         {"bodies", 0, OPTION_FLAG, &chosen->bodies, NULL, "show request and response bodies"},
-        {"cmd", 0, OPTION_NUMBER, &chosen->command, "N", "only command #N and its requests"},
-        {"request", 0, OPTION_NUMBER, &chosen->request, "N",
+        {"cmd", 0, OPTION_ORDINAL, &chosen->command, "N", "only command #N and its requests"},
+        {"request", 0, OPTION_ORDINAL, &chosen->request, "N",
          "request N in full: heads, bodies, end"},
-        {"body", 0, OPTION_NUMBER, &chosen->body, "N", "the response body of request N"},
-        {"request-body", 0, OPTION_NUMBER, &chosen->request_body, "N",
+        {"body", 0, OPTION_ORDINAL, &chosen->body, "N", "the response body of request N"},
+        {"request-body", 0, OPTION_ORDINAL, &chosen->request_body, "N",
          "the request body of request N"},
         {"output", 'o', OPTION_CHOICE, &chosen->format, "FORMAT",
          "text, json (one document), jsonl (the events as recorded), raw (a "

@@ -60,6 +60,7 @@ expect 0 '{"items":\[7,8\]}' '' replay $good --body 2 -o raw
 expect 0 '*"commands":\[{"number":1*"responseBody":{"bytes":15,"text":*' '' replay $good -o json --bodies
 expect 0 '{"type":"session.start"*"type":"session.end"*' '' replay $good -o jsonl
 expect 2 '' '*there is no request 9 in this session (fix: it has 2:*' replay $good --request 9
+expect 2 '' "*--request: '0' is no number from 1 on*" replay $good --request 0
 expect 2 '' '*there is no command 2 in this session*' replay $good --cmd 2
 expect 2 '' '*-o raw needs --body*' replay $good -o raw
 expect 2 '' '*only one of --cmd*' replay $good --cmd 1 --request 1
