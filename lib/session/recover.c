@@ -117,21 +117,32 @@ static struct event_head append_recovered(struct buf *line, const struct recover
     return head;
 }
 
-/* The segment's last frame and its tail, signed by our own boot key: appended and synced. */
-static int seal(const struct recovery *recovery, int file, struct segment *segment,
-                struct str recovered, const struct event_head *head, struct error *err)
+/* Ends the segment in memory: its last frame and its tail, signed by our own boot key. `before`
+ * bytes stand in the file before. What no reader would take is not written: what is kept is
+ * evidence. */
+static int finish(const struct recovery *recovery, struct segment *segment, uint64_t before,
+                  struct str recovered, const struct event_head *head, struct error *err)
 {
-    const struct medium *medium = recovery->medium;
-    struct buf *out = segment_out(segment);
+    scoped(tail_free) struct tail tail = {0};
+    struct str out;
     char line_sha256[SHA256_HEX_BYTES];
 
     segment_add(segment, recovered, head);
     if (segment_seal(segment, recovery->config->boot, "recovered", true, line_sha256, err) < 0)
         return -1;
-    if (medium->append(medium->context, file, out->data, out->len) < 0)
+    out = buf_str(segment_out(segment));
+    if (tail_parse(&tail, str_skip(out, out.len - min_of(out.len, TAIL_BYTES_MAX)),
+                   before + out.len, err) < 0)
+        return error_wrap(err, "%s cannot be sealed as it is", recovery->part);
+    return 0;
+}
+
+static int write_out(const struct recovery *recovery, int file, struct str bytes, struct error *err)
+{
+    const struct medium *medium = recovery->medium;
+
+    if (bytes.len && medium->append(medium->context, file, bytes.data, bytes.len) < 0)
         return fail(recovery, "append to", err);
-    if (medium->sync(medium->context, file) < 0)
-        return fail(recovery, "sync", err);
     return 0;
 }
 
@@ -181,14 +192,19 @@ static int begin_anew(struct recovery *recovery, struct error *err)
                     recovery->now);
     scoped(buf_free) struct buf line = {0};
     struct event_head head = append_recovered(&line, recovery, before.seq_last + 1, NULL, 0);
+
+    if (finish(recovery, segment, 0, buf_str(&line), &head, err) < 0)
+        return -1;
     int file = medium->create(medium->context, temporary);
 
     if (file < 0 && errno == EEXIST && medium->remove(medium->context, temporary) == 0)
         file = medium->create(medium->context, temporary);
     if (file < 0)
         return fail(recovery, "begin anew", err);
-    int status = seal(recovery, file, segment, buf_str(&line), &head, err);
+    int status = write_out(recovery, file, buf_str(segment_out(segment)), err);
 
+    if (status == 0 && medium->sync(medium->context, file) < 0)
+        status = fail(recovery, "sync", err);
     if (status == 0 && medium->rename(medium->context, temporary, recovery->part) < 0)
         status = fail(recovery, "rename", err);
     if (status == 0 && medium->rename(medium->context, recovery->part, recovery->final) < 0)
@@ -236,14 +252,14 @@ static int cut_and_seal(struct recovery *recovery, const struct source *source, 
     struct event_head head = append_recovered(&line, recovery, seq, &scan, cut);
 
     scan_close_frame(&scan, &closing);
-    if (medium->truncate(medium->context, recovery->file, cut) < 0)
-        return fail(recovery, "cut", err);
-    if (closing.len &&
-        medium->append(medium->context, recovery->file, closing.data, closing.len) < 0)
-        return fail(recovery, "append to", err);
     scoped(segment_free) struct segment *segment = segment_new_after_adopt(&scan.tally);
 
-    if (seal(recovery, recovery->file, segment, buf_str(&line), &head, err) < 0)
+    if (finish(recovery, segment, cut + closing.len, buf_str(&line), &head, err) < 0)
+        return -1;
+    if (medium->truncate(medium->context, recovery->file, cut) < 0)
+        return fail(recovery, "cut", err);
+    if (write_out(recovery, recovery->file, buf_str(&closing), err) < 0 ||
+        write_out(recovery, recovery->file, buf_str(segment_out(segment)), err) < 0)
         return -1;
     return give_name(recovery, err);
 }
