@@ -80,7 +80,7 @@ steps_note "a new Debian 12 in $chroot"
 steps_run "mmdebstrap" "$place/mmdebstrap.log" mmdebstrap --variant=minbase --include=ca-certificates,git \
     --aptopt="$place/apt.conf" bookworm "$chroot" ${sources[@]+"${sources[@]}"}
 steps_run "copy how to reach the outside" "$place/settings.log" copy_settings
-steps_run "clone" "$place/clone.log" git clone -q "file://$root" "$chroot/root/kubectl-hoop"
+steps_run "clone" "$place/clone.log" git clone -q "file://$root" "$chroot/srv/kubectl-hoop"
 
 # inside CMD...: runs CMD in the clone, in namespaces of its own: nothing that it starts or mounts stays.
 inside() {
@@ -91,13 +91,13 @@ inside() {
         mount -t proc proc "$chroot/proc"
         mount --rbind /dev "$chroot/dev"
         if [ -n "$cache" ]; then
-            mkdir -p "$chroot/root/.cache/kubectl-hoop-peers"
-            mount --bind "$cache" "$chroot/root/.cache/kubectl-hoop-peers"
+            mkdir -p "$chroot/srv/.cache/kubectl-hoop-peers"
+            mount --bind "$cache" "$chroot/srv/.cache/kubectl-hoop-peers"
         fi
         exec chroot "$chroot" "$@"' inside "$chroot" "$cache" \
-        env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        env -i HOME=/srv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         TERM="${TERM:-dumb}" LANG=C.UTF-8 ${settings[@]+"${settings[@]}"} \
-        sh -c 'cd /root/kubectl-hoop && exec "$@"' sh "$@"
+        sh -c 'cd /srv/kubectl-hoop && exec "$@"' sh "$@"
 }
 
 results=()
