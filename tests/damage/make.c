@@ -126,27 +126,39 @@ static void put_session(const struct session *session, int n, struct str bytes)
 
 /* ---- What happens to files ---- */
 
-static void flip_bits(struct session *session)
+/* A session of one segment, in two frames: what happens to single bytes is told soonest there. */
+static void make_small(struct buf *file)
 {
-    for (unsigned n = 0; n < SEGMENTS; n += 2)
-        for (size_t i = 0; i < 40; i++) {
-            struct buf *file = &session->files[n];
-            size_t at = i * (file->len - 1) / 39;
+    struct forge small;
+    char hash[SHA256_HEX_BYTES];
 
-            begin("flip");
-            file->data[at] ^= (char)(1 << i % 8);
-            put_session(session, -1, STR(""));
-            file->data[at] ^= (char)(1 << i % 8);
-        }
+    forge_begin(&small, boot, FORGE_SESSION, FORGE_JOURNAL, 0, NULL);
+    for (uint64_t seq = 0; seq < 2 * EVENTS; seq++) {
+        forge_event(&small, seq % 2 ? "response" : "request", seq);
+        if (seq == EVENTS)
+            forge_end_frame(&small);
+    }
+    forge_seal(&small, boot, true, "end", file, hash);
+    forge_free(&small);
 }
 
-static void cut_tails(const struct session *session)
+static void flip_bits(struct buf *file)
+{
+    for (size_t i = 0; i < 80; i++) {
+        size_t at = i * (file->len - 1) / 79;
+
+        begin("flip");
+        file->data[at] ^= (char)(1 << i % 8);
+        put(0, buf_str(file));
+        file->data[at] ^= (char)(1 << i % 8);
+    }
+}
+
+static void cut_tails(const struct buf *file)
 {
     for (size_t i = 0; i < 40; i++) {
-        struct str file = buf_str(&session->files[1]);
-
         begin("cut");
-        put_session(session, 1, str_first(file, i * file.len / 40));
+        put(0, str_first(buf_str(file), i * file->len / 40));
     }
 }
 
@@ -598,8 +610,11 @@ int main(int argc, char **argv)
 
     begin("intact");
     put_session(&session, -1, STR(""));
-    flip_bits(&session);
-    cut_tails(&session);
+    scoped(buf_free) struct buf small = {.limit = BIG};
+
+    make_small(&small);
+    flip_bits(&small);
+    cut_tails(&small);
     lose_segments(&session);
     glue(&session);
     rename_files(&session, &stranger);
