@@ -163,3 +163,33 @@ sealed() {
 gone() {
     [ ! -e "$XDG_RUNTIME_DIR/kubectl-hoop/$1" ] && [ ! -e "/tmp/kubectl-hoop-$(id -u)/$1" ]
 }
+
+test_status_fd_tells_whether_it_ran() {
+    run hoop exec -q --status-fd 5 -- sh -c 'exit 7' 5>told
+    assert_status 7
+    assert_json "$(cat told)" '.started and .exit == 7 and .recorded and (.session | length == 26)'
+    run hoop exec -q --status-fd 5 --context nowhere -- true 5>told
+    assert_status 78
+    assert_json "$(cat told)" '(.started | not) and (.recorded | not)'
+}
+
+test_title_labels_and_agent_are_recorded() {
+    CLAUDECODE=1 run hoop exec -q --title 'a title' -l team=web --label run=7 -- true
+    assert_status 0
+    assert_json "$(events 'select(.type == "session.start")')" \
+        '.title == "a title" and .labels == {team: "web", run: "7"} and .agent == "claude-code" and .selfAttested'
+    run hoop exec -q --agent own -- true
+    assert_equal own "$(events 'select(.type == "session.start") | .agent' -r | tail -n 1)"
+}
+
+test_expected_hash_anchors_this_session_alone() {
+    run hoop exec -- true
+    local hash
+    hash=$(sed -n 's/.*--expect \([0-9a-f]*\).*/\1/p' <<<"$err")
+    run hoop verify @last --expect "$hash"
+    assert_status 0
+    assert_contains "$out" anchored
+    run hoop exec -q -- true
+    run hoop verify @last --expect "$hash"
+    assert_status 3
+}
