@@ -40,6 +40,8 @@ static json_object *describe_cluster(const struct kubeconfig_cluster *cluster, c
     if (cluster) {
         jsondoc_put_string(described, "name", cluster->name);
         jsondoc_put_string(described, "server", cluster->server);
+        if (cluster->is_insecure) /* whoever answered there was believed */
+            jsondoc_put_bool(described, "insecureSkipTLSVerify", true);
     }
     return described;
 }

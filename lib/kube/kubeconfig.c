@@ -237,9 +237,12 @@ int kubeconfig_supported(const struct kubeconfig_cluster *cluster,
     if (cluster && cluster->proxy_url)
         return unsupported(err, "cluster", cluster->name, "uses proxy-url",
                            "use a server address that is reachable without a proxy");
-    if (cluster && cluster->is_insecure)
-        return unsupported(err, "cluster", cluster->name, "uses insecure-skip-tls-verify",
-                           "set certificate-authority-data to the CA of the cluster instead");
+    if (cluster && cluster->is_insecure && (cluster->ca_pem || cluster->ca_file)) {
+        error_set(err, ERROR_CONFIG,
+                  "the cluster \"%.100s\" of the kubeconfig has a CA and insecure-skip-tls-verify",
+                  cluster->name); /* as client-go's rest.TLSConfigFor */
+        return error_fix(err, "remove insecure-skip-tls-verify: with the CA it is not needed");
+    }
     if (user && user->exec_command)
         return unsupported(err, "user", user->name, "gets its credentials from an exec plugin",
                            credentials);

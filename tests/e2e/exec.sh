@@ -193,3 +193,14 @@ test_expected_hash_anchors_this_session_alone() {
     run hoop verify @last --expect "$hash"
     assert_status 3
 }
+
+test_insecure_cluster_works_and_is_recorded_as_such() {
+    local cluster
+    cluster=$(kubectl config view -o jsonpath='{.clusters[0].name}')
+    kubectl config unset "clusters.$cluster.certificate-authority-data" >/dev/null
+    kubectl config set-cluster "$cluster" --insecure-skip-tls-verify=true >/dev/null
+    run hoop exec -q -- kubectl get namespace default -o name
+    assert_status 0
+    assert_equal namespace/default "$out"
+    assert_json "$(events 'select(.type == "session.start") | .cluster')" .insecureSkipTLSVerify
+}

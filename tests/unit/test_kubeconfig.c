@@ -439,6 +439,7 @@ static void supported_names_what_this_release_cannot(void **state)
 {
     const struct kubeconfig_cluster proxied = {.name = "a", .proxy_url = "http://p"};
     const struct kubeconfig_cluster insecure = {.name = "a", .is_insecure = true};
+    const struct kubeconfig_cluster both = {.name = "a", .is_insecure = true, .ca_file = "ca"};
     const struct kubeconfig_cluster fine = {.name = "a", .server = "https://a", .ca_pem = "x"};
     const struct kubeconfig_user exec = {.name = "u", .exec_command = "aws"};
     const struct kubeconfig_user provider = {.name = "u", .auth_provider = "oidc"};
@@ -450,7 +451,8 @@ static void supported_names_what_this_release_cannot(void **state)
         const char *what;
     } rows[] = {
         {&proxied, NULL, "the cluster \"a\" of the kubeconfig uses proxy-url, which"},
-        {&insecure, &bearer, "uses insecure-skip-tls-verify"},
+        {&insecure, &bearer, NULL},
+        {&both, &bearer, "has a CA and insecure-skip-tls-verify"},
         {&fine, &exec, "the user \"u\" of the kubeconfig gets its credentials from an exec plugin"},
         {NULL, &provider, "uses auth-provider"},
         {&fine, &basic, "uses username and password"},

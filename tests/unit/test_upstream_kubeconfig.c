@@ -158,7 +158,6 @@ static void resolve_refuses_what_it_cannot(void **state)
         {"tls", EXEC, "exec plugin"},
         {"tls", TOO_MANY, "no user number 5"},
         {"other", BEARER, "no cluster other"},
-        {"insecure", BEARER, "insecure-skip-tls-verify"},
         {"no-ca", BEARER, "certificate-authority: open /nowhere/ca"},
     };
 
