@@ -142,9 +142,11 @@ ulid_date() {
 
 # Each frame one zstd frame, window <= 2^23, with the plain size and the lines that the index says.
 unpack() {
-    local offset length plain count sum
+    local offset length plain count sum total=0
     : >"$tmp/plain"
     while read -r offset length plain count sum; do
+        # What a frame says it holds is its limit below: so that limit comes first.
+        [[ $plain =~ ^[0-9]{1,10}$ ]] && total=$((total + plain)) && [ "$total" -le "$PLAIN_MAX" ] || return 1
         tail -c "+$((offset + 1))" -- "$1" | head -c "$length" >"$tmp/frame"
         [ "$(sha256sum <"$tmp/frame" | cut -c 1-64)" = "$sum" ] &&
             [ "$(head -c 4 "$tmp/frame" | od -An -tx1)" = ' 28 b5 2f fd' ] &&
@@ -153,7 +155,6 @@ unpack() {
         { zstd -dcq --memory=8MB "$tmp/frame" 2>/dev/null || echo; } | head -c $((plain + 1)) >"$tmp/part"
         [ "$(stat -c %s "$tmp/part")" -eq "$plain" ] && [ "$(wc -l <"$tmp/part")" -eq "$count" ] || return 1
         cat "$tmp/part" >>"$tmp/plain"
-        [ "$(stat -c %s "$tmp/plain")" -le "$PLAIN_MAX" ] || return 1
     done < <(jq -r '.frames[] | "\(.[0]) \(.[1]) \(.[3]) \(.[4]) \(.[7])"' "$tmp/index")
     [ "$(tail -c 1 "$tmp/plain" | od -An -tx1)" = ' 0a' ] && ! grep -q -a -P '\x00' "$tmp/plain"
 }
