@@ -82,10 +82,11 @@ static void plan_body(struct exchange *exchange, const struct exchange_request *
     exchange->whole.limit = needs_whole ? WHOLE_SECRET_BYTES_MAX : WHOLE_BYTES_MAX;
     exchange->is_whole = !request->has_body || needs_whole ||
                          (request->is_length_known && request->length <= WHOLE_BYTES_MAX);
-    /* A compressed body is never kept: a few bytes can be the beginning of a gigabyte. */
+    /* A compressed body is never kept: a few bytes can be the beginning of a gigabyte. And who
+     * expects 100 waits for upstream's word. */
     if (http_head_has(exchange->head, "Content-Encoding") ||
         http_head_has_token(exchange->head, "Expect", "100-continue"))
-        exchange->is_whole = !request->has_body; /* the client waits for upstream's word */
+        exchange->is_whole = !request->has_body;
 }
 
 static bool admit_request(struct exchange *exchange, struct exchange_request *request)

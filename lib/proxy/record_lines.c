@@ -237,6 +237,7 @@ static void write_piece(void *context, const struct redact_piece *piece)
 
     if (step->failed)
         return;
+    step->record->end[step->of] = piece->offset + piece->covers;
     step->failed =
         (piece->kind == PIECE_BYTES ? write_bytes(step, piece) : write_withheld(step, piece)) < 0;
 }
@@ -264,20 +265,31 @@ static int write_body(struct command *command, struct error *err)
     return step.failed ? -1 : 0;
 }
 
+/* Trailers stand in the complete event; but they cross before it, and must be here first. */
+static int write_trailers(struct body_step *step, const struct http_head *trailers)
+{
+    struct buf *line = begin_body(step, step->record->end[step->of], 0);
+
+    put_fields(line, "trailers", trailers);
+    return append(step->record->recording, "body", &step->at, step->err);
+}
+
 static int write_body_end(struct command *command, struct error *err)
 {
     struct exchange_record *record = command->record;
     struct body_step step = {.record = record, .of = command->of, .at = command->at, .err = err};
     struct redact_sink sink = {write_piece, &step};
 
-    if (command->head && !record->trailers[command->of])
-        record->trailers[command->of] = take(command->head);
-    if (!record->redact[command->of])
-        return 0;
-    redact_end(record->redact[command->of], &sink);
-    count_withheld(record, command->of);
-    redact_free(&record->redact[command->of]);
-    return step.failed ? -1 : 0;
+    if (record->redact[command->of]) {
+        redact_end(record->redact[command->of], &sink);
+        count_withheld(record, command->of);
+        redact_free(&record->redact[command->of]);
+    }
+    if (step.failed || !command->head)
+        return step.failed ? -1 : 0;
+    http_head_delete(&record->trailers[command->of]);
+    record->trailers[command->of] = take(command->head);
+    return write_trailers(&step, record->trailers[command->of]);
 }
 
 /* ---- A body that was read whole: its hash stands in the request line, before it ---- */

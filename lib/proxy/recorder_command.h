@@ -145,6 +145,7 @@ struct exchange_record {
     struct str invocation;    /* "" when unlinked; owned */
     struct request_info info; /* the recorder's from REQUEST on, like all below */
     struct redact *redact[2];
+    uint64_t end[2];               /* of the decoded body, as far as it is recorded */
     struct http_head *trailers[2]; /* owned */
     uint64_t withheld[2];
 };

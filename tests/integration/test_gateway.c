@@ -368,6 +368,59 @@ static void client_that_expects_100_hears_upstreams(void **state)
     assert_true(world_run_until(world, answer_arrived, WAIT_MS));
 }
 
+static void trailers_cross_both_ways_after_they_are_recorded(void **state)
+{
+    struct world *world = *state;
+    struct client_conn *client = world_connect(world);
+
+    client_send(client,
+                "POST /kind/upload HTTP/1.1\r\n%sTransfer-Encoding: chunked\r\n\r\n"
+                "4\r\nbody\r\n0\r\nmust-be-synced-trailer: 1\r\n\r\n",
+                world_who(world));
+    assert_true(wait_served(world, "0\r\nmust-be-synced-trailer: 1\r\n\r\n"));
+    assert_false(world_served(world)->is_unsynced);
+    world_run_for(world, 200);
+    world_hold_sync(world, true); /* the complete event cannot be there yet */
+    served_send(world_served(world), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                     "2\r\n{}\r\n0\r\nanswer-trailer: 2\r\n\r\n");
+    assert_true(wait_client(world, "0\r\nanswer-trailer: 2\r\n\r\n"));
+    assert_true(world_count_written(world, "\"trailers\":[{\"name\":\"answer-trailer\"}]") >= 1);
+    world_hold_sync(world, false);
+    assert_true(wait_written(world, "\"requestTrailers\":[{\"name\":\"must-be-synced-trailer\"}]"));
+}
+
+/* What cannot be redacted as it streams is read whole, up to a size. */
+static void patch_of_a_secret_is_read_whole_or_refused(void **state)
+{
+    struct world *world = *state;
+    const char *head = "PATCH /kind/api/v1/namespaces/d/secrets/s HTTP/1.1\r\n%s"
+                       "Content-Type: application/json-patch+json\r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n";
+    struct client_conn *client = world_connect(world);
+    scoped(free_text) char *mib = xcalloc(1, (1 << 20) + 1);
+
+    client_send(client, head, world_who(world));
+    client_send(client, "1\r\n[\r\n");
+    world_run_for(world, 50);
+    assert_int_equal(0, world->served_count); /* not before it is whole */
+    client_send(client, "1\r\n]\r\n0\r\n\r\n");
+    assert_true(wait_served(world, "[]"));
+    served_send(world_served(world), OK);
+    assert_true(world_run_until(world, answer_arrived, WAIT_MS));
+
+    memset(mib, ' ', 1 << 20);
+    client = world_connect(world);
+    client_send(client, head, world_who(world));
+    for (int i = 0; i < 4; i++) {
+        client_send(client, "100000\r\n");
+        conn_write(client->conn, str_from(mib));
+        client_send(client, "\r\n");
+    }
+    assert_true(wait_client(world, "HTTP/1.1 413 "));
+    assert_int_equal(1, world->served_count);
+    assert_true(wait_written(world, "\"outcome\":\"refused\""));
+}
+
 /* ---- The journal first ---- */
 
 static void request_waits_for_the_sync(void **state)
@@ -633,6 +686,8 @@ int main(void)
         gateway_test(body_of_known_length_is_one_commit_with_its_hash),
         gateway_test(body_of_unknown_length_streams_piece_by_piece),
         gateway_test(client_that_expects_100_hears_upstreams),
+        gateway_test(trailers_cross_both_ways_after_they_are_recorded),
+        gateway_test(patch_of_a_secret_is_read_whole_or_refused),
         gateway_test(request_waits_for_the_sync),
         gateway_test(answer_waits_for_the_write_and_at_most_100_ms_for_the_sync),
         gateway_test(broken_disk_forwards_nothing_and_work_goes_on_when_it_is_well),
