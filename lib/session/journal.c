@@ -193,6 +193,8 @@ int journal_append(struct journal *journal, struct str line, const char *type, s
         return -1;
     if (is_full(journal, line) && seal(journal, "size", false, now, err) < 0)
         return -1;
+    if (!segment_has_event(journal->segment))
+        journal->started = now; /* its age is that of its first event */
     segment_add(journal->segment, line, &head);
     journal->next_seq++;
     if (segment_frame_plain_bytes(journal->segment) >= journal->config.frame_plain_bytes)

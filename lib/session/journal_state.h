@@ -41,7 +41,7 @@ struct journal {
     uint64_t first_seq;      /* next_seq when it began */
     uint64_t durable_bytes;
     bool is_name_durable;
-    struct instant started;
+    struct instant started; /* when its first event came */
 
     uint64_t next_seq;
     uint64_t written_seq; /* all below are written */

@@ -9,6 +9,7 @@
 #include "session/event.h"
 #include "session/medium_source.h"
 #include "session/scan.h"
+#include "session/sealed.h"
 #include "session/segment.h"
 #include "session/segment_name.h"
 
@@ -63,26 +64,24 @@ static bool is_of(const struct recovery *recovery, const struct index *index)
            strcmp(index->journal, recovery->name.journal) == 0 && index->n == recovery->name.n;
 }
 
-/* -1: it cannot be read. 0: no tail, or not this segment's. 1: sealed. */
-static int has_tail(const struct recovery *recovery, struct error *err)
+/* Is it sealed, and its own? A tail alone proves nothing: the power may have failed when it was on
+ * the disk and what stands before it was not. IO_EOF: no. */
+static enum io read_sealed(const struct recovery *recovery, const struct source *source,
+                           struct sealed *sealed, struct error *err)
 {
-    const struct medium *medium = recovery->medium;
-    size_t len = (size_t)min_of(recovery->bytes, (uint64_t)TAIL_BYTES_MAX);
-    scoped(free_text) char *end = xcalloc(len, 1);
-    scoped(tail_free) struct tail tail = {0};
-    struct error none = {0};
-    size_t at = 0;
+    struct mismatch mismatch = {0};
 
-    while (at < len) {
-        ssize_t got = medium->read(medium->context, recovery->file, recovery->bytes - len + at,
-                                   end + at, len - at);
+    if (sealed_read(sealed, source, &mismatch, err) == 0) {
+        const struct tail *tail = &sealed->tail;
 
-        if (got <= 0)
-            return fail(recovery, "read", err);
-        at += (size_t)got;
+        if (!is_of(recovery, &tail->index) ||
+            !signature_is_valid(tail->index.boot_key, tail->line,
+                                str_make(tail->signature, sizeof tail->signature)))
+            return IO_EOF;
+        if (sealed_check_hash(sealed, source, &mismatch, err) == 0)
+            return IO_OK;
     }
-    return tail_parse(&tail, str_make(end, len), recovery->bytes, &none) == 0 &&
-           is_of(recovery, &tail.index);
+    return err->kind == ERROR_PROTOCOL ? IO_EOF : IO_FAILED;
 }
 
 /* ---- What is known, and what is not ---- */
@@ -97,7 +96,7 @@ static struct event_head append_recovered(struct buf *line, const struct recover
                                       .seq = seq,
                                       .at = recovery->now,
                                       .exchange = EVENT_NO_EXCHANGE});
-    event_text(line, "why", "the gateway ended without sealing this segment");
+    event_text(line, "why", "the gateway ended without ending its journal");
     if (scan && scan->tally.has_event)
         event_text(line, "lastEvent", scan->tally.index.time_last);
     event_uint(line, "keptBytes", cut);
@@ -169,7 +168,52 @@ static int remove_empty(const struct recovery *recovery, struct error *err)
     return sync_directory(recovery, err);
 }
 
-/* Not even its first line is whole: made again, under a temporary name, from the one before it. */
+/* The end of a journal, made whole from the segment before it: segment line, `recovered`, tail. */
+static struct segment *make_end(const struct recovery *recovery, uint32_t n,
+                                const struct index *before, const char *previous, struct error *err)
+{
+    const struct segment_names names = {.session = recovery->name.session,
+                                        .journal = recovery->name.journal,
+                                        .previous = previous,
+                                        .cluster = before->cluster,
+                                        .gateway = boot_gateway(recovery->config->boot),
+                                        .boot = boot_id(recovery->config->boot),
+                                        .n = n};
+    scoped(segment_free) struct segment *segment = segment_new(&names, recovery->now);
+    scoped(buf_free) struct buf line = {0};
+    struct event_head head = append_recovered(&line, recovery, before->seq_last + 1, NULL, 0);
+
+    return finish(recovery, segment, 0, buf_str(&line), &head, err) < 0 ? NULL : take(segment);
+}
+
+/* Brings it to the disk under a temporary name, then to `path`, in place of what is there. Returns
+ * its handle, locked; -1. */
+static int place_end(const struct recovery *recovery, struct segment *segment, const char *path,
+                     struct error *err)
+{
+    const struct medium *medium = recovery->medium;
+    scoped(free_text) char *temporary =
+        xasprintf("%s/.recover-%s-%s", recovery->config->spool_directory, recovery->name.session,
+                  recovery->name.journal);
+    int file = medium->create(medium->context, temporary);
+
+    if (file < 0 && errno == EEXIST && medium->remove(medium->context, temporary) == 0)
+        file = medium->create(medium->context, temporary);
+    if (file < 0)
+        return fail(recovery, "end the journal of", err);
+    int status = write_out(recovery, file, buf_str(segment_out(segment)), err);
+
+    if (status == 0 && medium->sync(medium->context, file) < 0)
+        status = fail(recovery, "sync", err);
+    if (status == 0 && medium->rename(medium->context, temporary, path) < 0)
+        status = fail(recovery, "rename", err);
+    if (status == 0)
+        return file;
+    medium->close(medium->context, file);
+    return -1;
+}
+
+/* Not even its first line is whole: made again from the one before it. */
 static int begin_anew(struct recovery *recovery, struct error *err)
 {
     const struct medium *medium = recovery->medium;
@@ -178,39 +222,64 @@ static int begin_anew(struct recovery *recovery, struct error *err)
 
     if (fetch_before(recovery, &before, previous, err) < 0)
         return -1;
-    scoped(free_text) char *temporary =
-        xasprintf("%s/.recover-%s-%s-%05u", recovery->config->spool_directory,
-                  recovery->name.session, recovery->name.journal, recovery->name.n);
     scoped(segment_free) struct segment *segment =
-        segment_new(&(struct segment_names){.session = recovery->name.session,
-                                            .journal = recovery->name.journal,
-                                            .previous = previous,
-                                            .cluster = before.cluster,
-                                            .gateway = boot_gateway(recovery->config->boot),
-                                            .boot = boot_id(recovery->config->boot),
-                                            .n = recovery->name.n},
-                    recovery->now);
-    scoped(buf_free) struct buf line = {0};
-    struct event_head head = append_recovered(&line, recovery, before.seq_last + 1, NULL, 0);
+        make_end(recovery, recovery->name.n, &before, previous, err);
+    int file = segment ? place_end(recovery, segment, recovery->part, err) : -1;
 
-    if (finish(recovery, segment, 0, buf_str(&line), &head, err) < 0)
-        return -1;
-    int file = medium->create(medium->context, temporary);
-
-    if (file < 0 && errno == EEXIST && medium->remove(medium->context, temporary) == 0)
-        file = medium->create(medium->context, temporary);
     if (file < 0)
-        return fail(recovery, "begin anew", err);
-    int status = write_out(recovery, file, buf_str(segment_out(segment)), err);
+        return -1;
+    medium->close(medium->context, recovery->file);
+    recovery->file = file;
+    return give_name(recovery, err);
+}
 
-    if (status == 0 && medium->sync(medium->context, file) < 0)
-        status = fail(recovery, "sync", err);
-    if (status == 0 && medium->rename(medium->context, temporary, recovery->part) < 0)
-        status = fail(recovery, "rename", err);
-    if (status == 0 && medium->rename(medium->context, recovery->part, recovery->final) < 0)
-        status = fail(recovery, "rename", err);
-    medium->close(medium->context, file);
-    return status < 0 ? -1 : sync_directory(recovery, err);
+/* Is the segment after this one anywhere? IO_EOF: no. */
+static enum io find_next(const struct recovery *recovery, const char *next, struct error *err)
+{
+    const struct recover_config *config = recovery->config;
+    const struct medium *medium = recovery->medium;
+    scoped(free_text) char *part = xasprintf("%s.part", next);
+    scoped(index_free) struct index index = {0};
+    char line_sha256[SHA256_HEX_BYTES];
+    int is_open = medium->exists(medium->context, part);
+
+    if (is_open < 0)
+        return fail(recovery, "look for what follows", err);
+    if (is_open ||
+        config->fetch_index(config->context, recovery->name.session, recovery->name.journal,
+                            recovery->name.n + 1, &index, line_sha256, err) == 0)
+        return IO_OK;
+    return err->kind == ERROR_NOT_FOUND ? IO_EOF : IO_FAILED;
+}
+
+/* It is sealed, but for its name. Its gateway may have died before the next one was there: without
+ * that the chain would seem cut. */
+static int name_sealed(const struct recovery *recovery, const struct sealed *sealed,
+                       enum recover_outcome *outcome, struct error *err)
+{
+    const struct medium *medium = recovery->medium;
+    const struct tail *tail = &sealed->tail;
+    struct error none = {0};
+    scoped(free_text) char *next =
+        xasprintf("%s/%s-%s-%05u.jsonl.zst", recovery->config->spool_directory,
+                  recovery->name.session, recovery->name.journal, recovery->name.n + 1);
+    enum io found = tail->index.is_last ? IO_OK : find_next(recovery, next, &none);
+
+    *outcome = found == IO_EOF ? RECOVER_SEALED : RECOVER_RENAMED;
+    if (found == IO_FAILED) {
+        *err = none;
+        return -1;
+    }
+    if (found == IO_EOF) {
+        scoped(segment_free) struct segment *segment =
+            make_end(recovery, recovery->name.n + 1, &tail->index, tail->line_sha256, err);
+        int file = segment ? place_end(recovery, segment, next, err) : -1;
+
+        if (file < 0)
+            return -1;
+        medium->close(medium->context, file);
+    }
+    return give_name(recovery, err);
 }
 
 /* The `seq` after the last kept one. */
@@ -268,15 +337,15 @@ static int recover_file(struct recovery *recovery, enum recover_outcome *outcome
 {
     struct medium_source holder = {.medium = recovery->medium, .file = recovery->file};
     struct source source = medium_source(&holder, recovery->bytes);
+    scoped(sealed_free) struct sealed sealed = {0};
+    struct error none = {0};
     uint64_t cut = 0;
-    int sealed = has_tail(recovery, err);
+    enum io status = read_sealed(recovery, &source, &sealed, &none);
 
-    if (sealed < 0)
-        return -1;
-    if (sealed) {
-        *outcome = RECOVER_RENAMED;
-        return give_name(recovery, err);
-    }
+    if (status == IO_FAILED)
+        *err = none;
+    if (status != IO_EOF)
+        return status == IO_FAILED ? -1 : name_sealed(recovery, &sealed, outcome, err);
     if (scan_find_cut(&source, recovery->bytes, &cut, err) < 0)
         return -1;
     if (cut == 0) {

@@ -16,7 +16,7 @@ struct recover_config {
     const char *spool_directory;
     const struct boot *boot; /* of the recovering process: it signs */
     /* Fills `before` with the sealed segment n, wherever it is now, and the hash of its index line.
-     * -1 when it cannot be had. */
+     * ERROR_NOT_FOUND: it is nowhere; -1 with another kind when that cannot be told. */
     int (*fetch_index)(void *context, const char *session, const char *journal, uint32_t n,
                        struct index *before, char line_sha256[SHA256_HEX_BYTES], struct error *err);
     void *context;

@@ -134,7 +134,8 @@ static enum io walker_next(struct walker *walker, struct step *step, struct erro
     enum block_type type = header >> 1 & 3;
     size_t size = header >> 3;
 
-    if (type == BLOCK_RESERVED || size > BLOCK_BYTES_MAX)
+    /* zstd writes an empty block only to end a frame; zeros are what a failed power leaves. */
+    if (type == BLOCK_RESERVED || size > BLOCK_BYTES_MAX || header == 0)
         return IO_EOF;
     size_t len = start + BLOCK_HEADER_BYTES + (type == BLOCK_RLE ? 1 : size);
 

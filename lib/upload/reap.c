@@ -125,7 +125,7 @@ static int fetch_index(void *context, const char *session, const char *journal, 
     scoped(free_text) char *key = search.key;
 
     if (!key)
-        return error_set(err, ERROR_STORAGE, "%s is neither in the spool nor in the store", name);
+        return error_set(err, ERROR_NOT_FOUND, "%s is neither in the spool nor in the store", name);
     if (reaping->type->read(reaping->store, key, &source, err) < 0)
         return -1;
     return read_tail(&source, before, line_sha256, err);

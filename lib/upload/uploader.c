@@ -221,6 +221,12 @@ static bool has_untried(const struct uploader *uploader)
 int uploader_flush(struct uploader *uploader, struct error *err)
 {
     pthread_mutex_lock(&uploader->lock);
+    /* What failed is tried once more: nobody comes after this. */
+    for (struct item *item = uploader->first; item; item = item->next) {
+        item->was_tried = false;
+        item->due_mono_us = 0;
+    }
+    pthread_cond_signal(&uploader->changed);
     while (has_untried(uploader))
         pthread_cond_wait(&uploader->advanced, &uploader->lock);
     bool is_empty = !uploader->first && !uploader->current;

@@ -17,7 +17,7 @@ must_use struct uploader *uploader_start(const struct store_type *type, struct s
  * journal_config.sealed with the uploader as its context. */
 void uploader_add(void *uploader, const char *path, bool is_last);
 
-/* Waits until all that was added has been tried, and is stored or has failed at least once.
+/* Tries all that is left, what failed before too, and waits until each is stored or has failed.
  * 0: everything is in the store. -1: something still lies in the spool, `err` has the last reason.
  */
 must_use int uploader_flush(struct uploader *uploader, struct error *err);

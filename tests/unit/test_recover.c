@@ -14,7 +14,8 @@
 #define EVENTS 9
 
 struct before {
-    const char *path; /* of the sealed segment before, in the kit's medium; NULL: there is none */
+    const char *path; /* of the sealed segment n, in the kit's medium; NULL: there is none */
+    uint32_t n;
     struct kit *kit;
 };
 
@@ -24,8 +25,8 @@ static int fetch_before(void *context, const char *session, const char *journal,
     struct before *before = context;
     struct tail tail = {0};
 
-    if (!before->path)
-        return error_set(err, ERROR_STORAGE, "not there");
+    if (!before->path || n != before->n)
+        return error_set(err, ERROR_NOT_FOUND, "not there");
     struct str file = fake_medium_file(before->kit->fake, before->path);
     size_t len = min_of(file.len, TAIL_BYTES_MAX);
 
@@ -36,17 +37,24 @@ static int fetch_before(void *context, const char *session, const char *journal,
     return 0;
 }
 
-static int recover(struct kit *kit, const char *name, const char *path_before,
-                   enum recover_outcome *outcome, struct error *err)
+static int recover_with(struct kit *kit, const char *name, struct before before,
+                        enum recover_outcome *outcome, struct error *err)
 {
-    struct before before = {.path = path_before, .kit = kit};
     const struct recover_config config = {.medium = fake_medium_calls(kit->fake),
                                           .spool_directory = KIT_SPOOL,
                                           .boot = kit->boot,
                                           .fetch_index = fetch_before,
                                           .context = &before};
 
+    before.kit = kit;
     return recover_part(&config, name, kit->now, outcome, err);
+}
+
+/* `path_before`: of segment 0, when that is sealed. */
+static int recover(struct kit *kit, const char *name, const char *path_before,
+                   enum recover_outcome *outcome, struct error *err)
+{
+    return recover_with(kit, name, (struct before){.path = path_before}, outcome, err);
 }
 
 /* What a gateway that was killed after EVENTS commits has left. */
@@ -206,6 +214,138 @@ static void exchanges_without_an_end_are_named(void **state)
         1, kit_count(buf_str(&plain), "\"open\":[{\"exchange\":2,\"outcome\":\"unknown\"}]"));
 }
 
+/* The tail is on the disk, but not all that stands before it: the power failed within the seal. */
+static void tail_over_other_bytes_is_cut_off(void **state)
+{
+    struct kit *kit = *state;
+    scoped(journal_free) struct journal *journal = kit_open(kit);
+    scoped(buf_free) struct buf sealed = {0};
+    scoped(tail_free) struct tail tail = {0};
+    scoped(buf_free) struct buf plain = {.limit = 1 << 24};
+    enum recover_outcome outcome = RECOVER_GONE;
+    struct error err = {0};
+
+    kit_record(kit, journal, "session.start");
+    kit_record(kit, journal, "request");
+    size_t durable = fake_medium_synced(kit->fake, KIT_PATH(0, ".part")).len;
+
+    kit_end(kit, journal);
+    buf_append_str(&sealed, fake_medium_file(kit->fake, KIT_PATH(0, "")));
+    memset(sealed.data + durable, 0, 20);
+    put_part(kit, buf_str(&sealed));
+    assert_int_equal(0, recover(kit, PART_NAME(0), NULL, &outcome, &err));
+    assert_int_equal(RECOVER_SEALED, outcome);
+    kit_assert_sealed(kit, KIT_PATH(0, ""), &tail, &plain);
+    scoped(free_text) char *seqs = kit_seqs(buf_str(&plain));
+
+    assert_string_equal("0 1 2-recovered ", seqs);
+}
+
+/* A file system may give the length of what was written, and zeros for the bytes. */
+static void zeros_are_cut_off(void **state)
+{
+    struct kit *kit = *state;
+    scoped(buf_free) struct buf whole = {0};
+    scoped(buf_free) struct buf expected = {.limit = 1 << 24};
+    char zeros[300] = {0};
+    enum recover_outcome outcome = RECOVER_GONE;
+    struct error err = {0};
+
+    leave_part(kit, &whole);
+    size_t kept = whole.len;
+
+    buf_append(&whole, zeros, sizeof zeros);
+    put_part(kit, buf_str(&whole));
+    assert_int_equal(0, recover(kit, PART_NAME(0), NULL, &outcome, &err));
+    scoped(tail_free) struct tail tail = {0};
+    scoped(buf_free) struct buf plain = {.limit = 1 << 24};
+
+    kit_assert_sealed(kit, KIT_PATH(0, ""), &tail, &plain);
+    assert_int_equal(kept + 3, tail.index.frames[0].bytes); /* and the block that ends it */
+    assert_int_equal(1, kit_count(buf_str(&plain), "\"discardedBytes\":300"));
+}
+
+/* Killed between the tail of a segment and the birth of the next: `first` is left as a .part. */
+static void leave_sealed_without_next(struct kit *kit, struct buf *first)
+{
+    struct journal *journal = kit_open(kit);
+    struct error err = {0};
+
+    kit_record(kit, journal, "session.start");
+    kit_record(kit, journal, "request");
+    kit->now.mono_us += JOURNAL_SHIP_EVERY_US;
+    fake_medium_fail(kit->fake, "create", 1, EIO, 1);
+    assert_int_equal(-1, journal_tick(journal, kit->now, &err));
+    buf_append_str(first, fake_medium_file(kit->fake, KIT_PATH(0, ".part")));
+    fake_medium_kill(kit->fake);
+    journal_free(&journal);
+}
+
+static void assert_chain_ends(struct kit *kit, struct str first)
+{
+    scoped(tail_free) struct tail before = {0};
+    scoped(tail_free) struct tail tail = {0};
+    scoped(buf_free) struct buf plain = {.limit = 1 << 24};
+
+    assert_true(str_equal(first, fake_medium_file(kit->fake, KIT_PATH(0, ""))));
+    kit_assert_sealed(kit, KIT_PATH(0, ""), &before, &plain);
+    buf_clear(&plain);
+    kit_assert_sealed(kit, KIT_PATH(1, ""), &tail, &plain);
+    assert_false(before.index.is_last);
+    assert_true(tail.index.is_last && tail.index.is_recovered);
+    assert_string_equal(before.line_sha256, tail.index.previous);
+    scoped(free_text) char *seqs = kit_seqs(buf_str(&plain));
+
+    assert_string_equal("2-recovered ", seqs);
+}
+
+static void chain_is_ended_when_the_next_segment_was_never_born(void **state)
+{
+    struct kit *kit = *state;
+    scoped(buf_free) struct buf first = {0};
+    enum recover_outcome outcome = RECOVER_GONE;
+    struct error err = {0};
+    bool was_killed = true;
+
+    leave_sealed_without_next(kit, &first);
+    for (unsigned nth = 1; was_killed; nth++) {
+        const struct medium *medium = fake_medium_calls(kit->fake);
+
+        ignore(medium->remove(medium->context, KIT_PATH(1, "")));
+        put_part(kit, buf_str(&first));
+        fake_medium_fail(kit->fake, "*", nth, EIO, 1000);
+        was_killed = recover(kit, PART_NAME(0), NULL, &outcome, &err) < 0;
+        fake_medium_heal(kit->fake);
+        fake_medium_kill(kit->fake);
+        /* The name of the first never comes before that of the last. */
+        if (fake_medium_file(kit->fake, KIT_PATH(0, "")).data)
+            assert_non_null(fake_medium_file(kit->fake, KIT_PATH(1, "")).data);
+        struct before next = {.path = KIT_PATH(1, ""), .n = 1};
+
+        if (!fake_medium_file(kit->fake, KIT_PATH(1, "")).data)
+            next.path = NULL;
+        assert_int_equal(0, recover_with(kit, PART_NAME(0), next, &outcome, &err));
+        assert_chain_ends(kit, buf_str(&first));
+    }
+}
+
+static void chain_is_not_ended_when_it_cannot_be_told_whether_it_goes_on(void **state)
+{
+    struct kit *kit = *state;
+    scoped(buf_free) struct buf first = {0};
+    enum recover_outcome outcome = RECOVER_GONE;
+    struct error err = {0};
+
+    leave_sealed_without_next(kit, &first);
+    fake_medium_fail(kit->fake, "exists", 1, EIO, 1);
+    assert_int_equal(-1, recover(kit, PART_NAME(0), NULL, &outcome, &err));
+    assert_non_null(fake_medium_file(kit->fake, KIT_PATH(0, ".part")).data);
+    fake_medium_put(kit->fake, KIT_PATH(1, ".part"), STR(""));
+    assert_int_equal(0, recover(kit, PART_NAME(0), NULL, &outcome, &err));
+    assert_int_equal(RECOVER_RENAMED, outcome);
+    assert_null(fake_medium_file(kit->fake, KIT_PATH(1, "")).data);
+}
+
 /* Cut within its first line: made again from the segment before it. */
 static void second_segment_without_a_line_is_begun_anew(void **state)
 {
@@ -244,6 +384,10 @@ int main(void)
         with_kit(what_runs_is_left_alone),
         with_kit(exchanges_without_an_end_are_named),
         with_kit(second_segment_without_a_line_is_begun_anew),
+        with_kit(tail_over_other_bytes_is_cut_off),
+        with_kit(zeros_are_cut_off),
+        with_kit(chain_is_ended_when_the_next_segment_was_never_born),
+        with_kit(chain_is_not_ended_when_it_cannot_be_told_whether_it_goes_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
