@@ -309,7 +309,7 @@ static int show(struct options *options, const struct option_list *keys, int for
         catalog_find(recordings.catalog, options->operands[1], err);
     if (!session)
         return -1;
-    catalog_verify(session, recordings.trust, NULL, &report);
+    catalog_verify(recordings.catalog, session, recordings.trust, NULL, &report);
     summary_read(&summary, session);
     if (format == FORMAT_JSON)
         show_json(&summary, &report);

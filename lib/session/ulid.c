@@ -1,5 +1,7 @@
 #include "session/ulid.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/random.h"
 
@@ -57,4 +59,14 @@ int64_t ulid_unix_ms(struct str text)
 bool ulid_is_valid(struct str text)
 {
     return ulid_unix_ms(text) >= 0;
+}
+
+char *ulid_date(const char *text, char date[ULID_DATE_BYTES])
+{
+    int64_t unix_ms = ulid_unix_ms(str_from(text));
+    char time[CLOCK_TEXT_BYTES];
+
+    clock_format_us(unix_ms < 0 ? 0 : unix_ms * 1000, time);
+    snprintf(date, ULID_DATE_BYTES, "%.10s", time);
+    return date;
 }

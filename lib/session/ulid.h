@@ -21,3 +21,7 @@ char *ulid_new(char text[ULID_BYTES]);
 bool ulid_is_valid(struct str text);
 /* When it was made; -1 when it is not valid. */
 int64_t ulid_unix_ms(struct str text);
+/* The day that it was made, in UTC, as directories are named after it: "2026-11-22"; that of 1970
+ * when it is not valid. Returns `date`. */
+#define ULID_DATE_BYTES 11
+char *ulid_date(const char *text, char date[ULID_DATE_BYTES]);

@@ -102,18 +102,9 @@ static bool find_part(const char *key, const char *prefix, struct str *value)
     return false;
 }
 
-/* The day that a session began, in UTC, as the store's layout has it. */
-static void date_of_session(const char *session, char date[CLOCK_TEXT_BYTES])
-{
-    int64_t unix_ms = ulid_unix_ms(str_from(session));
-
-    clock_format_us(unix_ms < 0 ? 0 : unix_ms * 1000, date);
-    date[strlen("YYYY-MM-DD")] = '\0';
-}
-
 static void check_place(struct examination *examination, const char *key)
 {
-    char date[CLOCK_TEXT_BYTES], found[CLUSTER_ID_BYTES];
+    char date[ULID_DATE_BYTES], found[CLUSTER_ID_BYTES];
     struct str part;
 
     if (find_part(key, "cluster=", &part)) {
@@ -122,7 +113,7 @@ static void check_place(struct examination *examination, const char *key)
             tampered(examination, "key, cluster", examination->index->cluster, found);
     }
     if (find_part(key, "date=", &part)) {
-        date_of_session(examination->index->session, date);
+        ulid_date(examination->index->session, date);
         snprintf(found, sizeof found, "%.*s", STR_ARG(part));
         if (!str_is(part, date))
             tampered(examination, "key, date", date, found);

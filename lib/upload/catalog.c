@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "base/scoped.h"
 #include "session/segment_name.h"
+#include "session/ulid.h"
 
 #define DEPTH_MAX 8 /* v1/segments/cluster=…/date=…/ and some prefix */
 #define CANDIDATES_SHOWN 5
@@ -20,6 +21,8 @@
 struct catalog {
     struct catalog_session *sessions; /* by id */
     size_t count;
+    char *store, *spool; /* owned: its places; NULL: none */
+    bool spool_follows;
 };
 
 /* One file as it was found, before it is sorted into its session. */
@@ -33,6 +36,8 @@ struct finds {
     struct found *items;
     size_t count;
     size_t capacity;
+    const char *session;        /* NULL: all; else only this one's */
+    char date[ULID_DATE_BYTES]; /* and that is the day of its directories */
 };
 
 static void free_finds(struct finds *finds)
@@ -96,6 +101,7 @@ static void keep_file(struct finds *finds, const char *path, size_t key_at, bool
     struct stat status;
 
     if (!segment_name_parse(&found.name, str_from(slash ? slash + 1 : path)) ||
+        (finds->session && strcmp(found.name.session, finds->session) != 0) ||
         lstat(path, &status) < 0 || !S_ISREG(status.st_mode))
         return;
     found.segment = (struct catalog_segment){
@@ -114,6 +120,12 @@ static void keep_file(struct finds *finds, const char *path, size_t key_at, bool
     finds->items[finds->count++] = found;
 }
 
+/* Is this the directory of a day on which the session did not begin? */
+static bool is_other_day(const struct finds *finds, const char *name)
+{
+    return finds->session && strncmp(name, "date=", 5) == 0 && strcmp(name + 5, finds->date) != 0;
+}
+
 static int walk(struct finds *finds, const char *path, size_t key_at, bool in_store, int depth,
                 struct error *err)
 {
@@ -124,7 +136,7 @@ static int walk(struct finds *finds, const char *path, size_t key_at, bool in_st
     if (!dir)
         return error_errno(err, ERROR_UNVERIFIABLE, "read %s", path);
     for (struct dirent *entry; (entry = readdir(dir));) {
-        if (entry->d_name[0] == '.')
+        if (entry->d_name[0] == '.' || is_other_day(finds, entry->d_name))
             continue;
         scoped(free_text) char *below = xasprintf("%s/%s", path, entry->d_name);
         struct stat status;
@@ -271,17 +283,37 @@ static struct catalog *sort_finds(struct finds *finds, bool spool_follows)
     return catalog;
 }
 
+static struct catalog *list(struct finds *finds, const struct catalog_places *places,
+                            bool must_exist, struct error *err)
+{
+    /* The spool first: what moves to the store meanwhile is then seen twice, not never. */
+    if (collect(finds, places->spool, false, false, err) < 0)
+        return error_wrap(err, "spool"), NULL;
+    if (collect(finds, places->store, true, must_exist, err) < 0)
+        return error_wrap(err, "store"), NULL;
+    struct catalog *catalog = sort_finds(finds, places->spool_follows);
+    catalog->store = places->store ? xstrdup(places->store) : NULL;
+    catalog->spool = places->spool ? xstrdup(places->spool) : NULL;
+    catalog->spool_follows = places->spool_follows;
+    return catalog;
+}
+
 struct catalog *catalog_open(const struct catalog_places *places, bool must_exist,
                              struct error *err)
 {
     scoped(free_finds) struct finds finds = {0};
 
-    /* The spool first: what moves to the store meanwhile is then seen twice, not never. */
-    if (collect(&finds, places->spool, false, false, err) < 0)
-        return error_wrap(err, "spool"), NULL;
-    if (collect(&finds, places->store, true, must_exist, err) < 0)
-        return error_wrap(err, "store"), NULL;
-    return sort_finds(&finds, places->spool_follows);
+    return list(&finds, places, must_exist, err);
+}
+
+struct catalog *catalog_relist(const struct catalog *catalog, const char *session,
+                               struct error *err)
+{
+    const struct catalog_places places = {catalog->store, catalog->spool, catalog->spool_follows};
+    scoped(free_finds) struct finds finds = {.session = session};
+
+    ulid_date(session, finds.date);
+    return list(&finds, &places, false, err);
 }
 
 static void free_session(struct catalog_session *session)
@@ -304,6 +336,8 @@ void catalog_free(struct catalog **catalog)
     for (size_t i = 0; i < (*catalog)->count; i++)
         free_session(&(*catalog)->sessions[i]);
     free((*catalog)->sessions);
+    free((*catalog)->store);
+    free((*catalog)->spool);
     free(*catalog);
     *catalog = NULL;
 }

@@ -60,6 +60,11 @@ must_use struct catalog *catalog_open(const struct catalog_places *places, bool 
                                       struct error *err);
 void catalog_free(struct catalog **catalog);
 
+/* The same places once more, as they are now, for this session alone: files move from spool to
+ * store while a list is read. */
+must_use struct catalog *catalog_relist(const struct catalog *catalog, const char *session,
+                                        struct error *err);
+
 /* Oldest first. */
 size_t catalog_count(const struct catalog *catalog);
 const struct catalog_session *catalog_session(const struct catalog *catalog, size_t i);

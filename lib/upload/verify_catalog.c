@@ -21,8 +21,8 @@ static void verify_file(struct verify *verify, const struct catalog_segment *seg
     }
 }
 
-void catalog_verify(const struct catalog_session *session, const struct trust *trust,
-                    const char *expect, struct verify_report *report)
+static void verify_once(const struct catalog_session *session, const struct trust *trust,
+                        const char *expect, struct verify_report *report)
 {
     scoped(verify_free) struct verify *verify = verify_new(session->id, trust);
 
@@ -34,4 +34,19 @@ void catalog_verify(const struct catalog_session *session, const struct trust *t
             verify_file(verify, &journal->segments[k]);
     }
     verify_finish(verify, expect, report);
+}
+
+void catalog_verify(const struct catalog *catalog, const struct catalog_session *session,
+                    const struct trust *trust, const char *expect, struct verify_report *report)
+{
+    struct error err = {0};
+
+    verify_once(session, trust, expect, report);
+    if (report->verdict != VERDICT_TRUNCATED && report->verdict != VERDICT_UNVERIFIABLE)
+        return;
+    scoped(catalog_free) struct catalog *again = catalog_relist(catalog, session->id, &err);
+    if (!again || catalog_count(again) != 1)
+        return;
+    verify_report_free(report);
+    verify_once(catalog_session(again, 0), trust, expect, report);
 }

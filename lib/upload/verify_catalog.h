@@ -6,6 +6,8 @@
 #include "session/verify.h"
 #include "upload/catalog.h"
 
-/* `expect` as for verify_finish(). What cannot be opened is a finding. */
-void catalog_verify(const struct catalog_session *session, const struct trust *trust,
-                    const char *expect, struct verify_report *report);
+/* `session` is one of `catalog`, `expect` as for verify_finish(). What cannot be opened is a
+ * finding. Where files seem to be missing they are listed once more before it is said: a gateway
+ * may have sealed and shipped them meanwhile. */
+void catalog_verify(const struct catalog *catalog, const struct catalog_session *session,
+                    const struct trust *trust, const char *expect, struct verify_report *report);

@@ -14,6 +14,9 @@
 #include "base/file.h"
 #include "base/scoped.h"
 #include "upload/catalog.h"
+#include "upload/verify_catalog.h"
+
+#include "forge.h"
 
 #define A "01JD2K9QABCDEFGHJKMNPQRST0"
 #define B "01JD2K9QABCDEFGHJKMNPQRST1"
@@ -188,6 +191,76 @@ static void open_segment_reads_ranges(void **state)
     assert_int_equal(-1, catalog_open_segment(segment, &link, &err));
 }
 
+static void move_to_store(const char *name)
+{
+    scoped(free_text) char *from = xasprintf("%s/spool/%s", root, name);
+    scoped(free_text) char *to = xasprintf("%s/" IN_STORE "%s", root, name);
+
+    assert_int_equal(0, rename(from, to));
+}
+
+static void relist_sees_what_has_moved_of_one_session(void **state)
+{
+    scoped(catalog_free) struct catalog *catalog = open_both(false);
+    struct error err = {0};
+
+    move_to_store(C "-00000009-00000.jsonl.zst.part");
+    scoped(catalog_free) struct catalog *again = catalog_relist(catalog, A, &err);
+    assert_non_null(again);
+    assert_int_equal(1, catalog_count(again));
+    assert_string_equal(A, catalog_session(again, 0)->id);
+    assert_int_equal(2, catalog_session(again, 0)->count);
+    scoped(catalog_free) struct catalog *none = catalog_relist(catalog, C, &err);
+    assert_int_equal(0, catalog_count(none)); /* not the directory of its day */
+}
+
+/* Two segments: one in the store, the last still in the spool. */
+static void put_honest_session(struct trust *trust)
+{
+    static const char *const places[] = {IN_STORE, "spool/"};
+    scoped(root_key_free) struct root_key *key = root_key_new();
+    scoped(buf_free) struct buf pem = {0};
+    struct error err = {0};
+    scoped(boot_free) struct boot *boot = boot_new(key, "eu-1", &err);
+    char hash[SHA256_HEX_BYTES] = "";
+
+    root_key_public_pem(key, &pem);
+    assert_int_equal(0, trust_add(trust, buf_str(&pem), "root", &err));
+    for (uint32_t n = 0; n < 2; n++) {
+        scoped(forge_free) struct forge forge = {0};
+        scoped(buf_free) struct buf file = {0};
+        scoped(free_text) char *path = xasprintf(
+            "%s/%s" FORGE_SESSION "-" FORGE_JOURNAL "-%05u.jsonl.zst", root, places[n], n);
+
+        forge_begin(&forge, boot, FORGE_SESSION, FORGE_JOURNAL, n, n ? hash : NULL);
+        forge_event(&forge, "request", n);
+        forge_seal(&forge, boot, n == 1, "end", &file, hash);
+        assert_int_equal(0, file_write(path, buf_str(&file), 0600, &err));
+    }
+}
+
+static void verify_looks_again_before_it_says_that_files_are_missing(void **state)
+{
+    scoped(trust_free) struct trust *trust = trust_new();
+    scoped(verify_report_free) struct verify_report waiting = {0}, moved = {0}, gone = {0};
+    scoped(free_text) char *last =
+        xasprintf("%s/" IN_STORE FORGE_SESSION "-" FORGE_JOURNAL "-00001.jsonl.zst", root);
+    struct error err = {0};
+
+    put_honest_session(trust);
+    scoped(catalog_free) struct catalog *catalog = open_both(false);
+    const struct catalog_session *session = catalog_find(catalog, FORGE_SESSION, &err);
+
+    catalog_verify(catalog, session, trust, NULL, &waiting);
+    assert_string_equal("INCOMPLETE", verdict_word(waiting.verdict));
+    move_to_store(FORGE_SESSION "-" FORGE_JOURNAL "-00001.jsonl.zst");
+    catalog_verify(catalog, session, trust, NULL, &moved);
+    assert_string_equal("INTACT", verdict_word(moved.verdict));
+    assert_int_equal(0, unlink(last));
+    catalog_verify(catalog, session, trust, NULL, &gone);
+    assert_string_equal("TRUNCATED", verdict_word(gone.verdict));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -199,6 +272,8 @@ int main(void)
         TEST(open_refuses_a_place_that_is_not_there),
         TEST(find_resolves_names),
         TEST(open_segment_reads_ranges),
+        TEST(relist_sees_what_has_moved_of_one_session),
+        TEST(verify_looks_again_before_it_says_that_files_are_missing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
