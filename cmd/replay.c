@@ -316,7 +316,8 @@ static int run(struct replay *replay, struct error *err)
     replay->session = catalog_find(replay->recordings.catalog, replay->options.operands[0], err);
     if (!replay->session)
         return -1;
-    catalog_verify(replay->recordings.catalog, replay->session, replay->recordings.trust, NULL, &replay->report);
+    catalog_verify(replay->recordings.catalog, replay->session, replay->recordings.trust, NULL,
+                   &replay->report);
     int status = show(replay, err);
     return status < 0 ? -1 : finish(replay, status);
 }

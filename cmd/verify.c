@@ -171,7 +171,8 @@ static void check_one(struct verify_run *run, const struct catalog_session *sess
 {
     scoped(verify_report_free) struct verify_report report = {0};
 
-    catalog_verify(run->recordings->catalog, session, run->recordings->trust, run->flags->expect, &report);
+    catalog_verify(run->recordings->catalog, session, run->recordings->trust, run->flags->expect,
+                   &report);
     run->counts[report.verdict]++;
     run->worst = max_of(run->worst, report.verdict);
     if (run->items)

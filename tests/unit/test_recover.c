@@ -246,7 +246,6 @@ static void zeros_are_cut_off(void **state)
 {
     struct kit *kit = *state;
     scoped(buf_free) struct buf whole = {0};
-    scoped(buf_free) struct buf expected = {.limit = 1 << 24};
     char zeros[300] = {0};
     enum recover_outcome outcome = RECOVER_GONE;
     struct error err = {0};
