@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
@@ -14,6 +13,7 @@
 #include "base/scoped.h"
 #include "session/segment_name.h"
 #include "session/ulid.h"
+#include "upload/spool.h"
 
 #define DEPTH_MAX 8 /* v1/segments/cluster=…/date=…/ and some prefix */
 #define CANDIDATES_SHOWN 5
@@ -57,21 +57,13 @@ static void dir_close(DIR **dir)
     *dir = NULL;
 }
 
-/* A lock of our own, held for a moment, tells whether somebody else has one. */
-static bool is_locked(const char *path)
-{
-    scoped(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-}
-
 static enum segment_form form_of(const struct segment_name *name, const char *path)
 {
     switch (name->suffix) {
     case SEGMENT_NAME_SEALED:
         return SEGMENT_SEALED;
     case SEGMENT_NAME_PART:
-        return is_locked(path) ? SEGMENT_RUNNING : SEGMENT_CRASHED;
+        return spool_is_locked(path) == 1 ? SEGMENT_RUNNING : SEGMENT_CRASHED;
     case SEGMENT_NAME_BAD:
         return SEGMENT_BAD;
     case SEGMENT_NAME_CONFLICT:

@@ -1,7 +1,5 @@
 #include "upload/reap.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,8 +8,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/num.h"
 #include "base/scoped.h"
 #include "session/recover.h"
 #include "session/segment_name.h"
@@ -65,19 +61,13 @@ struct reaping {
     struct reap_report *report;
 };
 
-static int read_tail(const struct source *source, struct index *index,
-                     char line_sha256[SHA256_HEX_BYTES], struct error *err)
+/* The index is the caller's. */
+static void take_index(struct sealed *sealed, struct index *index,
+                       char line_sha256[SHA256_HEX_BYTES])
 {
-    size_t len = (size_t)min_of(source->bytes, (uint64_t)TAIL_BYTES_MAX);
-    scoped(free_text) char *end = xcalloc(len, 1);
-    struct tail tail = {0};
-
-    if (source_read(source, source->bytes - len, end, len, err) < 0 ||
-        tail_parse(&tail, str_make(end, len), source->bytes, err) < 0)
-        return -1;
-    memcpy(line_sha256, tail.line_sha256, SHA256_HEX_BYTES);
-    *index = tail.index;
-    return 0;
+    memcpy(line_sha256, sealed->tail.line_sha256, SHA256_HEX_BYTES);
+    *index = sealed->tail.index;
+    sealed->tail.index = (struct index){0};
 }
 
 struct search {
@@ -96,19 +86,6 @@ static bool match_key(void *context, const struct store_object *object)
     return false;
 }
 
-static int fetch_from_spool(const char *path, struct index *before,
-                            char line_sha256[SHA256_HEX_BYTES], struct error *err)
-{
-    scoped(buf_free) struct buf bytes = {.limit = (size_t)64 << 20};
-
-    if (file_read(path, &bytes, err) < 0)
-        return -1;
-    struct str held = buf_str(&bytes);
-    struct source source = source_from_memory(&held);
-
-    return read_tail(&source, before, line_sha256, err);
-}
-
 static int fetch_index(void *context, const char *session, const char *journal, uint32_t n,
                        struct index *before, char line_sha256[SHA256_HEX_BYTES], struct error *err)
 {
@@ -116,19 +93,27 @@ static int fetch_index(void *context, const char *session, const char *journal, 
     scoped(free_text) char *name = xasprintf("%s-%s-%05u.jsonl.zst", session, journal, n);
     scoped(free_text) char *path = xasprintf("%s/%s", reaping->places->spool, name);
     scoped(source_close) struct source source = {0};
+    scoped(sealed_free) struct sealed sealed = {0};
     struct search search = {.name = name};
+    struct mismatch mismatch = {0};
 
-    if (access(path, F_OK) == 0)
-        return fetch_from_spool(path, before, line_sha256, err);
+    if (access(path, F_OK) == 0) {
+        if (spool_read_sealed(path, &sealed, err) < 0)
+            return -1;
+        take_index(&sealed, before, line_sha256);
+        return 0;
+    }
     if (reaping->type->list(reaping->store, "v1/segments/", match_key, &search, err) < 0)
         return -1;
     scoped(free_text) char *key = search.key;
 
     if (!key)
         return error_set(err, ERROR_NOT_FOUND, "%s is neither in the spool nor in the store", name);
-    if (reaping->type->read(reaping->store, key, &source, err) < 0)
+    if (reaping->type->read(reaping->store, key, &source, err) < 0 ||
+        sealed_read(&sealed, &source, &mismatch, err) < 0)
         return -1;
-    return read_tail(&source, before, line_sha256, err);
+    take_index(&sealed, before, line_sha256);
+    return 0;
 }
 
 /* ---- One file each ---- */
@@ -212,18 +197,13 @@ static void on_put(void *context, enum store_put_result result, const struct err
 static void store_one(struct reaping *reaping, const char *name)
 {
     scoped(free_text) char *path = xasprintf("%s/%s", reaping->places->spool, name);
-    scoped(index_free) struct index index = {0};
-    char line_sha256[SHA256_HEX_BYTES];
     struct error err = {0};
-
-    if (fetch_from_spool(path, &index, line_sha256, &err) < 0) {
-        count_failure(reaping, &err);
-        return;
-    }
-    scoped(free_text) char *key = store_segment_key(name, index.cluster);
+    scoped(free_text) char *key = store_key_of_file(path, &err);
 
     if (key)
         reaping->type->put(reaping->store, path, key, on_put, reaping);
+    else
+        count_failure(reaping, &err);
 }
 
 /* What is sealed in the spool of a gateway that still runs is that gateway's to store; both may

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/scoped.h"
+#include "session/medium_source.h"
 
 /* ---- Places ---- */
 
@@ -230,6 +231,20 @@ int spool_list(const char *directory, bool (*each)(void *context, const char *na
     closedir(names);
     errno = cause;
     return cause ? error_errno(err, ERROR_STORAGE, "read %s", directory) : 0;
+}
+
+int spool_read_sealed(const char *path, struct sealed *sealed, struct error *err)
+{
+    scoped(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct mismatch mismatch = {0};
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_errno(err, ERROR_STORAGE, "open %s", path);
+    struct medium_source holder = {.medium = &medium_posix, .file = fd};
+    struct source source = medium_source(&holder, (uint64_t)status.st_size);
+
+    return sealed_read(sealed, &source, &mismatch, err) < 0 ? error_wrap(err, "%s", path) : 0;
 }
 
 int spool_is_locked(const char *path)

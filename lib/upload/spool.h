@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "session/medium.h"
+#include "session/sealed.h"
 
 /* Paths below $XDG_STATE_HOME/kubectl-hoop, else ~/.local/state/kubectl-hoop. Owned. */
 struct places {
@@ -25,6 +26,10 @@ extern const struct medium medium_posix;
  * ERROR_STORAGE. */
 must_use int spool_list(const char *directory, bool (*each)(void *context, const char *name),
                         void *context, struct error *err);
+
+/* The tail of a sealed file; the rest of it is not read. Fills `sealed` on success only.
+ * ERROR_STORAGE: it cannot be read, else as sealed_read(). */
+must_use int spool_read_sealed(const char *path, struct sealed *sealed, struct error *err);
 
 /* Does a process hold this file's lock? -1 with errno when it cannot be told. */
 int spool_is_locked(const char *path);

@@ -1,11 +1,14 @@
 #include "upload/store.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/scoped.h"
 #include "session/segment_name.h"
 #include "session/ulid.h"
+#include "upload/spool.h"
 
 char *store_segment_key(const char *name, const char *cluster)
 {
@@ -20,4 +23,18 @@ char *store_segment_key(const char *name, const char *cluster)
     if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof date, "%Y-%m-%d", &tm) == 0)
         return NULL;
     return xasprintf("v1/segments/cluster=%s/date=%s/%s", cluster, date, name);
+}
+
+char *store_key_of_file(const char *path, struct error *err)
+{
+    scoped(sealed_free) struct sealed sealed = {0};
+    const char *slash = strrchr(path, '/');
+
+    if (spool_read_sealed(path, &sealed, err) < 0)
+        return NULL;
+    char *key = store_segment_key(slash ? slash + 1 : path, sealed.tail.index.cluster);
+
+    if (!key)
+        error_set(err, ERROR_PROTOCOL, "%s: not the name of a segment", path);
+    return key;
 }

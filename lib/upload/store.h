@@ -29,7 +29,7 @@ struct store_type {
     /* `url` is what was configured: a URL of this scheme, or (file) a path. */
     struct store *(*open)(const char *url, struct error *err);
     /* Stores the sealed file `spool_path` under `key`, proves that it is there, removes it from the
-     * spool, then calls `done`, maybe before it returns. */
+     * spool, then calls `done`, before it returns: blocking. `err` is lent for the call. */
     void (*put)(struct store *store, const char *spool_path, const char *key,
                 void (*done)(void *context, enum store_put_result result, const struct error *err),
                 void *context);
@@ -46,3 +46,7 @@ struct store_type {
 /* v1/segments/cluster=<c>/date=YYYY-MM-DD/<session>-<journal>-<n:05>.jsonl.zst; owned by the
  * caller. `name` is the file's, from which session and date come. NULL: no such name. */
 char *store_segment_key(const char *name, const char *cluster);
+
+/* The key of the sealed file `path`: its cluster stands in its own index, which its gateway has
+ * signed. Owned by the caller. NULL: ERROR_PROTOCOL, no segment; else as spool_read_sealed(). */
+char *store_key_of_file(const char *path, struct error *err);

@@ -1,18 +1,13 @@
 #include "upload/uploader.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/scoped.h"
-#include "session/index.h"
 
 #define RETRY_FIRST_S 1
 #define RETRY_MAX_S 60
@@ -46,37 +41,6 @@ static void item_free(struct item **item)
     *item = NULL;
 }
 
-/* The cluster stands in the segment's own index, which its gateway has signed. */
-static char *key_of(const char *path, struct error *err)
-{
-    scoped(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    scoped(tail_free) struct tail tail = {0};
-    const char *slash = strrchr(path, '/');
-    struct stat status;
-
-    if (fd < 0 || fstat(fd, &status) < 0) {
-        error_errno(err, ERROR_STORAGE, "open %s", path);
-        return NULL;
-    }
-    uint64_t bytes = (uint64_t)status.st_size;
-    size_t len = (size_t)min_of(bytes, (uint64_t)TAIL_BYTES_MAX);
-    scoped(free_text) char *end = xcalloc(len, 1);
-
-    if (pread(fd, end, len, (off_t)(bytes - len)) != (ssize_t)len) {
-        error_errno(err, ERROR_STORAGE, "read %s", path);
-        return NULL;
-    }
-    if (tail_parse(&tail, str_make(end, len), bytes, err) < 0) {
-        error_wrap(err, "%s", path);
-        return NULL;
-    }
-    char *key = store_segment_key(slash ? slash + 1 : path, tail.index.cluster);
-
-    if (!key)
-        error_set(err, ERROR_PROTOCOL, "%s: not the name of a segment", path);
-    return key;
-}
-
 struct attempt {
     enum store_put_result result;
     struct error err;
@@ -95,7 +59,7 @@ static void on_put(void *context, enum store_put_result result, const struct err
 static bool try_item(struct uploader *uploader, const struct item *item, struct error *problem)
 {
     struct attempt attempt = {.result = STORE_PUT_FAILED};
-    scoped(free_text) char *key = key_of(item->path, &attempt.err);
+    scoped(free_text) char *key = store_key_of_file(item->path, &attempt.err);
 
     if (key)
         uploader->type->put(uploader->store, item->path, key, on_put, &attempt);
