@@ -62,22 +62,24 @@ static void encode_with(struct buf *out, struct str data, const char *alphabet, 
     }
 }
 
-static int value_of(const char *alphabet, char c)
+static int value_of(char c)
 {
-    const char *at = c ? memchr(alphabet, c, 64) : NULL;
+    const char *at = c ? memchr(standard, c, 64) : NULL;
 
-    return at ? (int)(at - alphabet) : -1;
+    return at ? (int)(at - standard) : -1;
 }
 
-static bool decode_with(struct buf *out, struct str text, const char *alphabet)
+bool decode_base64(struct buf *out, struct str text)
 {
     uint32_t bits = 0;
     unsigned count = 0;
 
-    if (text.len % 4 == 1)
+    if (text.len % 4 != 0)
         return false;
+    for (int i = 0; i < 2 && text.len && text.data[text.len - 1] == '='; i++)
+        text.len--;
     for (size_t i = 0; i < text.len; i++) {
-        int value = value_of(alphabet, text.data[i]);
+        int value = value_of(text.data[i]);
 
         if (value < 0)
             return false;
@@ -97,21 +99,7 @@ void encode_base64(struct buf *out, struct str data)
     encode_with(out, data, standard, true);
 }
 
-bool decode_base64(struct buf *out, struct str text)
-{
-    if (text.len % 4 != 0)
-        return false;
-    for (int i = 0; i < 2 && text.len && text.data[text.len - 1] == '='; i++)
-        text.len--;
-    return decode_with(out, text, standard);
-}
-
 void encode_base64url(struct buf *out, struct str data)
 {
     encode_with(out, data, url_safe, false);
-}
-
-bool decode_base64url(struct buf *out, struct str text)
-{
-    return decode_with(out, text, url_safe);
 }

@@ -113,16 +113,6 @@ char *fingerprint_peek(struct fingerprint *print, char text[FINGERPRINT_BYTES])
     return encode_hex(digest, MAC_BYTES, text);
 }
 
-uint64_t fingerprint_len(const struct fingerprint *print)
-{
-    return print->len;
-}
-
-const char *fingerprint_key_id(const struct fingerprint *print)
-{
-    return print->key_id;
-}
-
 void fingerprint_free(struct fingerprint **print)
 {
     if (!*print)

@@ -31,8 +31,6 @@ void fingerprint_begin(struct fingerprint *print); /* the next value */
 void fingerprint_add(struct fingerprint *print, struct str part);
 /* Of what was added since begin; adding may go on. Returns `text`. */
 char *fingerprint_peek(struct fingerprint *print, char text[FINGERPRINT_BYTES]);
-uint64_t fingerprint_len(const struct fingerprint *print); /* bytes added since begin */
-const char *fingerprint_key_id(const struct fingerprint *print);
 void fingerprint_free(struct fingerprint **print); /* wipes what it holds */
 
 /* The length as recordings show it: 0, else the smallest power of two that is no less, 8 at

@@ -344,11 +344,6 @@ const char *redact_encoding(const struct redact *redact)
     return redact->encoding;
 }
 
-bool redact_is_decoded(const struct redact *redact)
-{
-    return !redact->is_encoded;
-}
-
 void redact_free(struct redact **redact)
 {
     if (!*redact)

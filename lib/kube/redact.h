@@ -74,7 +74,6 @@ void redact_end(struct redact *redact, const struct redact_sink *sink);
 uint64_t redact_withheld(const struct redact *redact);
 /* The encoding that was taken off ("gzip"), or is still on, in what is given out; "" for none. */
 const char *redact_encoding(const struct redact *redact);
-bool redact_is_decoded(const struct redact *redact);
 
 void redact_free(struct redact **redact); /* wipes what it holds */
 

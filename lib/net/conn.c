@@ -73,11 +73,6 @@ struct conn *conn_new(struct loop *loop, struct tls_stream *tls_adopt, const cha
     return conn;
 }
 
-struct loop *conn_loop(const struct conn *conn)
-{
-    return conn->loop;
-}
-
 bool conn_has_events(const struct conn *conn)
 {
     return conn->events;

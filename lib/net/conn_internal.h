@@ -24,7 +24,6 @@ void conn_connected(struct conn *conn, uv_tcp_t *socket_adopt);
 /* From the loop only. */
 void conn_fail(struct conn *conn, const struct error *err);
 
-struct loop *conn_loop(const struct conn *conn);
 bool conn_has_events(const struct conn *conn);
 
 /* Closes a socket of malloc's that no connection has. */

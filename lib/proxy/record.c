@@ -70,11 +70,6 @@ struct exchange_record *record_new(struct recording *recording)
     return record;
 }
 
-uint64_t record_exchange_number(const struct exchange_record *record)
-{
-    return record->number;
-}
-
 void record_forget(struct exchange_record **record)
 {
     struct exchange_record *r = *record;

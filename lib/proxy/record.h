@@ -48,7 +48,6 @@ struct record_request {
 };
 
 struct exchange_record *record_new(struct recording *recording);
-uint64_t record_exchange_number(const struct exchange_record *record);
 
 /* Empties what it adopts in `request`: head and info. `receipt` (may be NULL) is given a share. */
 uint64_t record_request(struct exchange_record *record, struct record_request *request,
