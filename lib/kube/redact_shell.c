@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/num.h"
 #include "kube/redact_argv.h"
 
@@ -394,7 +395,7 @@ static size_t header_value(struct str word)
 /* Values that the word before has announced. */
 static bool announced(struct shell_words *words, struct str word, size_t *from)
 {
-    int next = words->next;
+    enum shell_next next = words->next;
     ptrdiff_t equals = str_index(word, '=');
 
     words->next = NEXT_ANY;
@@ -413,9 +414,11 @@ static bool announced(struct shell_words *words, struct str word, size_t *from)
         return true;
     case NEXT_LONG:
         return word.len >= BEARER_MIN;
-    default:
+    case NEXT_ANY:
+    case NEXT_SCRIPT: /* put_word() goes into it */
         return false;
     }
+    unreachable();
 }
 
 /* What `word` says about the next one. */

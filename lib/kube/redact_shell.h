@@ -8,10 +8,13 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* What the one before says about a word. */
+enum shell_next { NEXT_ANY, NEXT_VALUE, NEXT_LITERAL, NEXT_CREDENTIALS, NEXT_LONG, NEXT_SCRIPT };
+
 /* What the words before say about the one that comes. All zero is the start. */
 struct shell_words {
     unsigned commands; /* which commands of the table were seen, anywhere */
-    enum { NEXT_ANY, NEXT_VALUE, NEXT_LITERAL, NEXT_CREDENTIALS, NEXT_LONG, NEXT_SCRIPT } next;
+    enum shell_next next;
 };
 
 enum shell_form {
