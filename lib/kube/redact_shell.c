@@ -227,16 +227,27 @@ static struct str base_name(struct str word)
     return word;
 }
 
+/* Is `name` among the types that a word of kubectl's names: secret, secret/NAME, secrets.v1.,
+ * secret,configmap? */
+static bool names_type(struct str word, struct str name)
+{
+    while (word.data) {
+        struct str one = str_split(&word, ',');
+        struct str type = str_split(&one, '/');
+
+        if (str_equal_nocase(str_split(&type, '.'), name))
+            return true;
+    }
+    return false;
+}
+
 void shell_see(struct shell_words *words, struct str word)
 {
-    struct str type = word;
-
-    type = str_split(&type, '/'); /* secret/NAME */
     for (size_t i = 0; i < count_of(commands); i++) {
         struct str name = str_from(commands[i].name);
 
         if (str_equal_nocase(base_name(word), name) ||
-            (commands[i].command == SECRET && str_equal_nocase(type, name)))
+            (commands[i].command == SECRET && names_type(word, name)))
             words->commands |= commands[i].command;
     }
 }

@@ -50,6 +50,11 @@ static const struct {
     {"x|--show-token|pods", NULL},
     {"kubectl|patch|secret|s|-p|{\"data\":{\"a\":\"b\"}}", "kubectl|patch|secret|s|-p|redacted"},
     {"kubectl|patch|--patch={\"data\":1}|secret/s", "kubectl|patch|--patch=redacted|secret/s"},
+    {"kubectl|patch|secrets.v1.|s|-p|{}", "kubectl|patch|secrets.v1.|s|-p|redacted"},
+    {"kubectl|patch|Secret.v1./s|-p|{}", "kubectl|patch|Secret.v1./s|-p|redacted"},
+    {"kubectl|patch|cm/a,secrets.v1./s|-p|{}", "kubectl|patch|cm/a,secrets.v1./s|-p|redacted"},
+    {"kubectl|patch|secret,cm|s|-p|{}", "kubectl|patch|secret,cm|s|-p|redacted"},
+    {"kubectl|patch|cm,deploy|s|-p|{}", NULL},
     /* commands in which one letter is a password */
     {"docker|login|-u|u|-p|x|r.io", "docker|login|-u|u|-p|redacted|r.io"},
     {"helm|registry|login|-px", "helm|registry|login|-predacted"},
