@@ -18,17 +18,6 @@ char *encode_hex(const void *data, size_t len, char *text)
     return text;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool decode_hex(struct str text, void *data, size_t len)
 {
     unsigned char *bytes = data;
@@ -36,8 +25,8 @@ bool decode_hex(struct str text, void *data, size_t len)
     if (text.len != 2 * len)
         return false;
     for (size_t i = 0; i < len; i++) {
-        int high = hex_value(text.data[2 * i]);
-        int low = hex_value(text.data[2 * i + 1]);
+        int high = decode_hex_digit(text.data[2 * i]);
+        int low = decode_hex_digit(text.data[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;

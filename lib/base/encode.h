@@ -9,6 +9,15 @@
 
 /* Lower case; `text` takes 2 * len + 1 bytes. Returns `text`. */
 char *encode_hex(const void *data, size_t len, char *text);
+/* Of one digit, of either case; -1: it is none. */
+static inline int decode_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 /* Exactly `len` bytes from 2 * len digits of either case. */
 bool decode_hex(struct str text, void *data, size_t len);
 

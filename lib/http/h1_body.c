@@ -1,3 +1,4 @@
+#include "base/encode.h"
 #include "base/num.h"
 #include "http/h1.h"
 #include "http/h1_reader.h"
@@ -72,15 +73,6 @@ static enum io take_data(struct h1_body *body, struct str *in, struct str *data)
     return IO_OK;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* One byte of what stands between the data of two chunks. */
 static int between_chunks(struct h1_body *body, char c, struct error *err)
 {
@@ -90,9 +82,9 @@ static int between_chunks(struct h1_body *body, char c, struct error *err)
             body->state = CHUNK_SIZE_LF;
             return 0;
         }
-        if (hex_digit(c) < 0 || body->digits == SIZE_DIGITS_MAX)
+        if (decode_hex_digit(c) < 0 || body->digits == SIZE_DIGITS_MAX)
             break;
-        body->left = body->left << 4 | (uint64_t)hex_digit(c);
+        body->left = body->left << 4 | (uint64_t)decode_hex_digit(c);
         body->digits++;
         return 0;
     case CHUNK_SIZE_LF:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/encode.h"
 #include "base/num.h"
 #include "kube/redact_shell.h"
 
@@ -47,13 +48,6 @@ size_t redact_text(struct buf *out, struct str text)
     return shell_text(out, text, 0);
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
 /* As a form encodes it, leniently; NUL ends the copy, which no argument can hold. */
 static char *decode(struct str text)
 {
@@ -62,11 +56,13 @@ static char *decode(struct str text)
 
     for (size_t i = 0; i < text.len; i++) {
         bool is_escape = text.data[i] == '%' && i + 2 < text.len &&
-                         hex_digit(text.data[i + 1]) >= 0 && hex_digit(text.data[i + 2]) >= 0;
+                         decode_hex_digit(text.data[i + 1]) >= 0 &&
+                         decode_hex_digit(text.data[i + 2]) >= 0;
 
         copy[len++] = text.data[i] == '+' ? ' ' : text.data[i];
         if (is_escape) {
-            copy[len - 1] = (char)(hex_digit(text.data[i + 1]) << 4 | hex_digit(text.data[i + 2]));
+            copy[len - 1] = (char)(decode_hex_digit(text.data[i + 1]) << 4 |
+                                   decode_hex_digit(text.data[i + 2]));
             i += 2;
         }
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/encode.h"
 #include "base/secret.h"
 
 #define KEY_MAX 64 /* longer than any key of the table */
@@ -430,11 +431,7 @@ static bool escape_next(struct redact_json *json, struct run *run, const char *a
 
 static bool hex_next(struct redact_json *json, struct run *run, const char *at)
 {
-    char c = *at;
-    int digit = c >= '0' && c <= '9'   ? c - '0'
-                : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                       : -1;
+    int digit = decode_hex_digit(*at);
 
     if (digit < 0)
         return broken(json, "broken_json");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/encode.h"
 
 /* As RequestInfoFactory reads the path: at most so many parts matter to it. */
 #define PARTS_MAX 10
@@ -15,17 +16,6 @@ struct parts {
     struct str at[PARTS_MAX];
     size_t count; /* of all of them, also those that are not kept */
 };
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 static bool is_unreserved(unsigned char c) /* RFC 3986 2.3 */
 {
@@ -55,10 +45,11 @@ static bool unescape(char *out, size_t *len, struct str text, bool is_query)
         char c = text.data[i];
 
         if (c == '%') {
-            if (i + 2 >= text.len || hex_digit(text.data[i + 1]) < 0 ||
-                hex_digit(text.data[i + 2]) < 0)
+            if (i + 2 >= text.len || decode_hex_digit(text.data[i + 1]) < 0 ||
+                decode_hex_digit(text.data[i + 2]) < 0)
                 return false;
-            c = (char)(hex_digit(text.data[i + 1]) << 4 | hex_digit(text.data[i + 2]));
+            c = (char)(decode_hex_digit(text.data[i + 1]) << 4 |
+                       decode_hex_digit(text.data[i + 2]));
             i += 2;
         } else if (c == '+' && is_query) {
             c = ' ';
@@ -92,9 +83,9 @@ static bool is_canonical_path(struct str raw)
         unsigned char c = (unsigned char)raw.data[i];
 
         if (c == '%') { /* it decodes: the caller has seen that */
-            int high = hex_digit(raw.data[i + 1]);
+            int high = decode_hex_digit(raw.data[i + 1]);
 
-            if (is_tricky_escape((unsigned char)(high << 4 | hex_digit(raw.data[i + 2]))))
+            if (is_tricky_escape((unsigned char)(high << 4 | decode_hex_digit(raw.data[i + 2]))))
                 return false;
             i += 2;
         } else if (!is_plain(c)) {
