@@ -51,6 +51,7 @@ void exchange_free(struct exchange **exchange)
     buf_free(&x->whole);
     receipt_free(&x->receipt);
     request_info_free(&x->info);
+    upstream_credential_free(&x->credential);
     http_head_delete(&x->head);
     free(x->cluster);
     free(x->source_ip);
@@ -74,6 +75,7 @@ void exchange_finish(struct exchange *exchange, enum outcome outcome)
     exchange->is_done = true;
     exchange->gateway->unsent_bytes -= exchange->unsent_bytes;
     count_wire(exchange);
+    upstream_wait_cancel(&exchange->credential_wait);
     upstream_call_cancel(&exchange->call);
     gate_drop_all(&exchange->request);
     gate_drop_all(&exchange->response);

@@ -165,10 +165,53 @@ bool exchange_admit(struct exchange *exchange, struct exchange_request *request)
     return admit_request(exchange, request);
 }
 
-int exchange_authorize(struct exchange *exchange, struct buf *authorization, struct error *err)
+static void ask_again(void *context)
+{
+    exchange_pump(context);
+}
+
+/* Connections that are made from now on show the identity that goes with the credential. */
+static int follow_identity(struct exchange *exchange, struct error *err)
+{
+    const struct gateway_config *config = &exchange->gateway->config;
+    scoped(upstream_target_free) struct upstream_target target = {0};
+
+    if (upstream_target(exchange->upstream)->identity == exchange->credential.identity)
+        return 0;
+    if (config->upstream->resolve(config->upstream_self, str_from(exchange->cluster),
+                                  exchange->user, &target, err) < 0)
+        return -1;
+    upstream_set_target(exchange->upstream, &target);
+    return 0;
+}
+
+enum io exchange_authorize(struct exchange *exchange, struct error *err)
 {
     const struct gateway_config *config = &exchange->gateway->config;
 
-    return config->upstream->authorize(config->upstream_self, str_from(exchange->cluster),
-                                       exchange->user, authorization, err);
+    exchange->credential_wait.run = ask_again;
+    exchange->credential_wait.context = exchange;
+    if (exchange->credential_wait.next) /* pumped for another reason */
+        return IO_AGAIN;
+    enum io status = config->upstream->authorize(config->upstream_self, str_from(exchange->cluster),
+                                                 exchange->user, &exchange->credential,
+                                                 &exchange->credential_wait, err);
+
+    if (status != IO_OK)
+        return status;
+    if (exchange->credential.authorization.overflow)
+        return error_set(err, ERROR_CONFIG, "the credential is longer than a field may be");
+    if (follow_identity(exchange, err) < 0)
+        return IO_FAILED;
+    exchange->has_credential = true;
+    return IO_OK;
+}
+
+void exchange_credential_refused(struct exchange *exchange)
+{
+    const struct gateway_config *config = &exchange->gateway->config;
+
+    if (exchange->credential.number && config->upstream->refused)
+        config->upstream->refused(config->upstream_self, str_from(exchange->cluster),
+                                  exchange->user, exchange->credential.number);
 }

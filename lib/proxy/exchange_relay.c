@@ -10,27 +10,22 @@
 
 #define ANSWER_HIGH ((size_t)256 << 10) /* of one answer in memory: then upstream is paused */
 #define ANSWER_LOW ((size_t)64 << 10)
-#define AUTHORIZATION_BYTES_MAX ((size_t)64 << 10)
 
 static const struct upstream_events upstream_events;
 
 /* ---- To the upstream ---- */
 
 /* What is sent: the client's fields, our credential, the journal's Audit-ID. */
-static int prepare_head(struct exchange *exchange, struct error *err)
+static void prepare_head(struct exchange *exchange)
 {
     const struct upstream_target *target = upstream_target(exchange->upstream);
     struct http_head *head = exchange->head;
     char audit_id[AUDIT_ID_BYTES];
-    scoped(secret_buf_free) struct buf authorization = {.limit = AUTHORIZATION_BYTES_MAX};
+    struct buf *authorization = &exchange->credential.authorization;
 
-    if (!buf_reserve(&authorization, AUTHORIZATION_BYTES_MAX) ||
-        exchange_authorize(exchange, &authorization, err) < 0)
-        return -1;
-    if (authorization.overflow)
-        return error_set(err, ERROR_CONFIG, "the credential is longer than a field may be");
-    if (authorization.len)
-        http_head_add(head, "Authorization", buf_str(&authorization));
+    if (authorization->len)
+        http_head_add(head, "Authorization", buf_str(authorization));
+    secret_buf_free(authorization);
     http_head_set(head, "Audit-ID", str_from(receipt_audit_id(exchange->receipt, audit_id)));
     if (target->path_prefix && *target->path_prefix) {
         scoped(buf_free) struct buf path = {0};
@@ -40,7 +35,6 @@ static int prepare_head(struct exchange *exchange, struct error *err)
         head->target = http_head_keep(head, buf_str(&path));
     }
     head->authority = str_from(target->authority);
-    return 0;
 }
 
 /* Nothing more goes upstream; what waited for it is not wanted. */
@@ -64,18 +58,22 @@ static void fail_authorization(struct exchange *exchange, const struct error *er
         xasprintf("kubectl-hoop: no credential for cluster %s: %s%s%s%s", exchange->cluster,
                   err->text, err->fix[0] ? " (fix: " : "", err->fix, err->fix[0] ? ")" : "");
 
-    upstream_call_cancel(&exchange->call);
     answer_instead(exchange, OUTCOME_REFUSED, 503, text);
+}
+
+/* Before there is a connection: it may depend on who asks. */
+static bool is_authorized(struct exchange *exchange)
+{
+    struct error err = {0};
+
+    if (!exchange->has_credential && exchange_authorize(exchange, &err) == IO_FAILED)
+        fail_authorization(exchange, &err);
+    return exchange->has_credential;
 }
 
 static void send_head(struct exchange *exchange)
 {
-    struct error err = {0};
-
-    if (prepare_head(exchange, &err) < 0) {
-        fail_authorization(exchange, &err);
-        return;
-    }
+    prepare_head(exchange);
     exchange->outcome.forwarded = FORWARDED_HEAD;
     exchange->outcome.forwarded_mono_us = clock_now().mono_us;
     upstream_call_head(exchange->call, exchange->head, exchange->has_body);
@@ -123,6 +121,8 @@ static void pump_request(struct exchange *exchange)
     while (!exchange->is_done && gate_is_open(&exchange->request, now_us)) {
         if (!exchange->call) {
             assert(!exchange->is_request_over && exchange->request.first->kind == GATE_HEAD);
+            if (!is_authorized(exchange))
+                return;
             exchange->call = upstream_call_open(exchange->upstream, &upstream_events, exchange);
             return;
         }
@@ -257,6 +257,8 @@ static void upstream_head(void *context, struct http_head *head, bool is_all)
     struct error err = {0};
 
     exchange->outcome.answered_mono_us = clock_now().mono_us;
+    if (head->status == 401)
+        exchange_credential_refused(exchange);
     if (hop_strip(head, &err) < 0) {
         scoped(free_text) char *text =
             xasprintf("kubectl-hoop: the API server's answer cannot be passed on: %s", err.text);

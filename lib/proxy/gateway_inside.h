@@ -40,6 +40,8 @@ struct exchange {
     uint64_t last_number; /* of what was recorded last */
 
     struct upstream *upstream;
+    struct upstream_credential credential; /* once has_credential, until it is sent */
+    struct upstream_wait credential_wait;
     struct upstream_call *call;
     char *cluster;
     unsigned user;
@@ -55,6 +57,7 @@ struct exchange {
     struct buf whole;        /* is_whole: its body, until it is recorded; owned */
     bool has_request_ended;  /* the client said all */
     bool is_request_over;    /* nothing more of it goes upstream */
+    bool has_credential;     /* to show upstream */
     bool is_ready;           /* the call has a connection */
     size_t unsent_bytes;     /* its part of the gateway's */
     bool is_paused;          /* the call */
@@ -125,9 +128,11 @@ void exchange_abort_client(struct exchange *exchange);
 
 /* Who asks, and for what: false when it was refused (and answered, and perhaps is done). */
 bool exchange_admit(struct exchange *exchange, struct exchange_request *request);
-/* The user's credential, as it is sent. Wiped by the caller. */
-must_use int exchange_authorize(struct exchange *exchange, struct buf *authorization,
-                                struct error *err);
+/* Gets what the request shows upstream. IO_AGAIN: it is being fetched, the exchange is pumped when
+ * it is there. The upstream has the identity that goes with it then. */
+must_use enum io exchange_authorize(struct exchange *exchange, struct error *err);
+/* Upstream answered 401: what the request showed does not hold any more. */
+void exchange_credential_refused(struct exchange *exchange);
 
 /* ---- client.c: one connection of a client, whatever it speaks ---- */
 

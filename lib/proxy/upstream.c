@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/scoped.h"
+#include "base/secret.h"
 #include "http/h1.h"
 #include "net/dial.h"
 
@@ -25,6 +26,7 @@ struct link {
     struct h1_body body;
     bool is_in_body;
     bool is_reused; /* the call at hand is not its first */
+    bool is_old;    /* dialled for a target that is not it any more: not used again */
     struct loop_timer *idle;
     struct buf joined; /* small pieces of a body, to be passed on together */
 };
@@ -295,7 +297,8 @@ static void call_finish(struct link *link, const struct http_head *trailers, boo
     link->is_in_body = false;
     h1_body_free(&link->body);
     link->body = (struct h1_body){0};
-    if (!call->keeps_open || !call->has_request_ended || has_left_over || !link->conn) {
+    if (!call->keeps_open || !call->has_request_ended || has_left_over || !link->conn ||
+        link->is_old) {
         link_close(link);
     } else {
         if (call->is_paused)
@@ -505,6 +508,18 @@ const struct upstream_target *upstream_target(const struct upstream *upstream)
     return &upstream->target;
 }
 
+void upstream_set_target(struct upstream *upstream, struct upstream_target *target)
+{
+    upstream_target_free(&upstream->target);
+    upstream->target = *target;
+    *target = (struct upstream_target){0};
+    for (struct link *link = upstream->links; link; link = link->next) {
+        link->is_old = true;
+        if (link->idle)
+            link_close(link);
+    }
+}
+
 void upstream_free(struct upstream **upstream)
 {
     struct upstream *u = *upstream;
@@ -530,4 +545,10 @@ void upstream_target_free(struct upstream_target *target)
     tls_client_free(&target->tls);
     free(target->user_name);
     *target = (struct upstream_target){0};
+}
+
+void upstream_credential_free(struct upstream_credential *credential)
+{
+    secret_buf_free(&credential->authorization);
+    *credential = (struct upstream_credential){0};
 }

@@ -35,6 +35,9 @@ struct upstream_events {
 
 struct upstream *upstream_new(struct loop *loop, struct upstream_target *target_adopt);
 const struct upstream_target *upstream_target(const struct upstream *upstream);
+/* New connections go there. Calls that are open end where they are; their connections, and those
+ * that are idle, are not used again. */
+void upstream_set_target(struct upstream *upstream, struct upstream_target *target_adopt);
 /* No call may be open. */
 void upstream_free(struct upstream **upstream);
 

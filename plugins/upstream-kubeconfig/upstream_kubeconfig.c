@@ -185,7 +185,7 @@ static int add_token(struct token *token, const struct kubeconfig_user *user, st
         else if (!value)
             return -1;
     }
-    if (value) {
+    if (value && buf_reserve(out, strlen(value) + sizeof "Bearer ")) {
         buf_append_text(out, "Bearer ");
         buf_append_text(out, value);
     }
@@ -205,8 +205,9 @@ static void add_password(const struct kubeconfig_user *user, struct buf *out)
     encode_base64(out, buf_str(&pair));
 }
 
-static int authorize(void *context, struct str cluster_id, unsigned number,
-                     struct buf *authorization, struct error *err)
+static enum io authorize(void *context, struct str cluster_id, unsigned number,
+                         struct upstream_credential *credential, struct upstream_wait *wait,
+                         struct error *err)
 {
     struct upstream_kubeconfig *self = context;
     const struct kubeconfig_cluster *cluster = kubeconfig_find_cluster_id(self->config, cluster_id);
@@ -214,16 +215,16 @@ static int authorize(void *context, struct str cluster_id, unsigned number,
     scoped(kubeconfig_server_free) struct kubeconfig_server server = {0};
 
     if (!user || !cluster)
-        return user ? no_cluster(cluster_id, err) : -1;
+        return user ? no_cluster(cluster_id, err) : IO_FAILED;
     if (kubeconfig_server_parse(&server, cluster, err) < 0)
-        return -1;
+        return IO_FAILED;
     if (!server.is_tls) /* client-go sends none there, and anybody on the way could read it */
-        return 0;
+        return IO_OK;
     if (user->token || user->token_file)
-        return add_token(&self->tokens[number], user, authorization, err);
+        return add_token(&self->tokens[number], user, &credential->authorization, err);
     if (user->username)
-        add_password(user, authorization);
-    return 0;
+        add_password(user, &credential->authorization);
+    return IO_OK;
 }
 
 const struct upstream_type upstream_kubeconfig_type = {

@@ -458,11 +458,12 @@ static int resolve(void *self, struct str id, unsigned user, struct upstream_tar
     return 0;
 }
 
-static int authorize(void *self, struct str id, unsigned user, struct buf *authorization,
-                     struct error *err)
+static enum io authorize(void *self, struct str id, unsigned user,
+                         struct upstream_credential *credential, struct upstream_wait *wait,
+                         struct error *err)
 {
-    buf_append_text(authorization, WORLD_CREDENTIAL);
-    return 0;
+    buf_append_text(&credential->authorization, WORLD_CREDENTIAL);
+    return IO_OK;
 }
 
 static const struct upstream_type scripted_upstream = {

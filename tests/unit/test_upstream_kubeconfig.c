@@ -77,13 +77,15 @@ static int tear_down(void **state)
 static void assert_authorization(struct test *test, const char *cluster, unsigned user,
                                  const char *expected)
 {
-    scoped(buf_free) struct buf value = {0};
+    scoped(upstream_credential_free) struct upstream_credential shown = {0};
+    struct upstream_wait wait = {0};
     struct error err = {0};
 
-    if (upstream_kubeconfig_type.authorize(test->self, str_from(cluster), user, &value, &err) < 0)
+    if (upstream_kubeconfig_type.authorize(test->self, str_from(cluster), user, &shown, &wait,
+                                           &err) != IO_OK)
         fail_msg("%s", err.text);
-    buf_append_char(&value, '\0');
-    assert_string_equal(expected, value.data);
+    buf_append_char(&shown.authorization, '\0');
+    assert_string_equal(expected, shown.authorization.data);
 }
 
 static void token_goes_with_each_request(void **state)
@@ -99,12 +101,13 @@ static void token_goes_with_each_request(void **state)
 static void token_file_is_read_again_when_it_changes(void **state)
 {
     struct test *test = *state;
-    scoped(buf_free) struct buf value = {0};
+    struct upstream_credential none = {0};
+    struct upstream_wait wait = {0};
     struct error err = {0};
 
     assert_authorization(test, "tls", BOTH, "Bearer t-2"); /* no file yet */
-    assert_int_equal(
-        -1, upstream_kubeconfig_type.authorize(test->self, STR("tls"), FILE_ONLY, &value, &err));
+    assert_int_equal(IO_FAILED, upstream_kubeconfig_type.authorize(test->self, STR("tls"),
+                                                                   FILE_ONLY, &none, &wait, &err));
     assert_int_equal(ERROR_CONFIG, err.kind);
     write_token(test, "f-1\n");
     assert_authorization(test, "tls", FILE_ONLY, "Bearer f-1");
