@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "base/width.h"
 
 #define DEPTH_MAX 40 /* deeper is not indented further */
 
@@ -119,11 +120,7 @@ void format_words(struct buf *out, char *const *words, size_t count)
 
 size_t format_width(struct str text)
 {
-    size_t width = 0;
-
-    for (size_t i = 0; i < text.len; i++)
-        width += ((unsigned char)text.data[i] & 0xC0) != 0x80;
-    return width;
+    return width_text(text);
 }
 
 void format_pad(struct buf *out, size_t from, size_t width)
