@@ -1,6 +1,7 @@
 /* gateway_alone.c - a gateway without a session process, for measurements and for trying clients by
- * hand: gateway_alone KUBECONFIG DIRECTORY. DIRECTORY gets the segments, ca.pem and a kubeconfig
- * for its cluster (the current context's). Runs until SIGTERM or SIGINT, then drains and seals. */
+ * hand: gateway_alone [--strict] KUBECONFIG DIRECTORY. DIRECTORY gets the segments, ca.pem and a
+ * kubeconfig for its cluster (the current context's). --strict: `durability: strict`. Runs until
+ * SIGTERM or SIGINT, then drains and seals. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct alone {
     uv_signal_t signals[2];
     char session[ULID_BYTES];
     char cluster_id[KUBECONFIG_ID_BYTES_MAX + 1];
+    bool is_strict;
 };
 
 static void wake_loop(void *context)
@@ -90,10 +92,12 @@ static int start_recording(struct alone *alone, const char *directory, struct er
         return -1;
     random_bytes(key, sizeof key);
     fingerprint_key_set(&alone->fingerprint_key, key);
-    alone->recorder = recorder_start(
-        &(struct recorder_config){
-            .wake = wake_loop, .context = alone, .fingerprint_key = &alone->fingerprint_key},
-        err);
+    alone->recorder =
+        recorder_start(&(struct recorder_config){.wake = wake_loop,
+                                                 .context = alone,
+                                                 .is_strict = alone->is_strict,
+                                                 .fingerprint_key = &alone->fingerprint_key},
+                       err);
     alone->journal = (struct journal_config){.session = alone->session,
                                              .cluster = alone->cluster_id,
                                              .boot = alone->boot,
@@ -156,6 +160,7 @@ static int start(struct alone *alone, const char *kubeconfig, const char *direct
         .upstream_self = alone->upstream,
         .recording_for = recording_for,
         .context = alone,
+        .is_strict = alone->is_strict,
     };
     random_bytes(config.bearer_key, sizeof config.bearer_key);
     alone->gateway = gateway_start(&config, err);
@@ -171,8 +176,13 @@ int main(int argc, char **argv)
     struct error err = {0};
     const int numbers[] = {SIGTERM, SIGINT};
 
+    if (argc > 1 && strcmp(argv[1], "--strict") == 0) {
+        alone.is_strict = true;
+        argv++;
+        argc--;
+    }
     if (argc != 3) {
-        fprintf(stderr, "usage: gateway_alone KUBECONFIG DIRECTORY\n");
+        fprintf(stderr, "usage: gateway_alone [--strict] KUBECONFIG DIRECTORY\n");
         return 2;
     }
     ulid_new(alone.session);
