@@ -1,10 +1,11 @@
-/* command.h - the subcommands. main.c holds the table, and is the only place where an error is
+/* command.h - the subcommands. main.c lists them all, and is the only place where an error is
  * printed and an error's kind becomes an exit status (DESIGN.md section 7). */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "options.h"
 
 /* DESIGN.md section 7, "Exit codes". */
 enum exit_status {
@@ -34,23 +35,26 @@ enum command_group {
     GROUP_HIDDEN, /* works, but no help lists it */
 };
 
+/* A row of the table that parsing, help and completion read; each subcommand's file defines its
+ * own. */
 struct command {
     const char *name;
     enum command_group group;
     const char *help; /* one line */
+    const struct usage *usage;
     /* argv[0] is the command's name, flags that stood before it come right after it. Returns the
-     * exit status, or -1 with `err` set. */
+     * exit status, or -1 with `err` set. With subcommands: for when none of them is named. */
     int (*run)(int argc, char **argv, struct error *err);
     bool runs_child; /* its exit status is a child's: errors of ours are 75, 77, 78 */
 };
 
-int cmd_credential(int argc, char **argv, struct error *err);
-int cmd_exec(int argc, char **argv, struct error *err);
-int cmd_replay(int argc, char **argv, struct error *err);
-int cmd_session_process(int argc, char **argv, struct error *err);
-int cmd_sessions(int argc, char **argv, struct error *err);
-int cmd_verify(int argc, char **argv, struct error *err);
-int cmd_version(int argc, char **argv, struct error *err);
+extern const struct command command_credential;
+extern const struct command command_exec;
+extern const struct command command_replay;
+extern const struct command command_session_process;
+extern const struct command command_sessions;
+extern const struct command command_verify;
+extern const struct command command_version;
 
 /* Called as kubectl, helm or whatever else a link to our binary is named; argv as it came. Returns
  * the tool's exit status, or -1 with `err` set when it was not started. */

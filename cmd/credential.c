@@ -47,16 +47,16 @@ static int answer(const struct exec_credential *request, const char *token, stru
     return 0;
 }
 
-int cmd_credential(int argc, char **argv, struct error *err)
+static const struct usage usage = {
+    "credential",
+    "The exec credential plugin. kubectl and other clients start it by themselves, from a "
+    "kubeconfig that 'kubectl hoop exec' made; it prints an ExecCredential on standard output.",
+};
+
+static int run(int argc, char **argv, struct error *err)
 {
     scoped(options_free) struct options options = {0};
-    const struct option_spec specs[] = {{0}};
-    const struct usage usage = {
-        "credential",
-        "The exec credential plugin. kubectl and other clients start it by themselves, from a "
-        "kubeconfig that 'kubectl hoop exec' made; it prints an ExecCredential on standard output.",
-        specs};
-    int ready = options_parse(&options, &usage, argc, argv, err);
+    int ready = options_parse(&options, &usage, NULL, argc, argv, err);
 
     if (ready <= 0)
         return ready;
@@ -83,3 +83,11 @@ int cmd_credential(int argc, char **argv, struct error *err)
         return error_set(err, ERROR_PROTOCOL, "session process: no token in its answer");
     return answer(&request, token, err);
 }
+
+const struct command command_credential = {
+    .name = "credential",
+    .group = GROUP_RECORD,
+    .help = "answer kubectl's exec plugin call (in kubeconfigs of ours)",
+    .usage = &usage,
+    .run = run,
+};

@@ -236,23 +236,30 @@ static int refuse_pod(const struct options *options, struct error *err)
     return error_fix(err, "kubectl hoop exec -- kubectl exec %.*s", STR_ARG(buf_str(&meant)));
 }
 
-int cmd_exec(int argc, char **argv, struct error *err)
+static const struct option_spec specs[] = {
+    {"title", 0, OPTION_TEXT, offsetof(struct exec_flags, title), "TEXT",
+     "what this session is for"},
+    {"label", 'l', OPTION_LIST, offsetof(struct exec_flags, labels), "KEY=VALUE",
+     "a label; may be given again"},
+    {"agent", 0, OPTION_TEXT, offsetof(struct exec_flags, agent), "NAME",
+     "who runs it, when that is not detected"},
+    {"status-fd", 0, OPTION_NUMBER, offsetof(struct exec_flags, status_fd), "N",
+     "write one line of JSON about the start and the end there"},
+    {0},
+};
+
+static const struct usage usage = {
+    "exec [flags] -- COMMAND [ARGUMENT…]",
+    "Runs COMMAND with every kubectl, helm and other Kubernetes client in it going through a "
+    "gateway on loopback that records each command, request and response before it takes "
+    "effect. The exit status is the command's own.",
+    specs,
+};
+
+static int run(int argc, char **argv, struct error *err)
 {
     scoped(free_exec_flags) struct exec_flags flags = {0};
-    const struct option_spec specs[] = {
-        {"title", 0, OPTION_TEXT, &flags.title, "TEXT", "what this session is for"},
-        {"label", 'l', OPTION_LIST, &flags.labels, "KEY=VALUE", "a label; may be given again"},
-        {"agent", 0, OPTION_TEXT, &flags.agent, "NAME", "who runs it, when that is not detected"},
-        {"status-fd", 0, OPTION_NUMBER, &flags.status_fd, "N",
-         "write one line of JSON about the start and the end there"},
-        {0},
-    };
-    static const char text[] =
-        "Runs COMMAND with every kubectl, helm and other Kubernetes client in it going through a "
-        "gateway on loopback that records each command, request and response before it takes "
-        "effect. The exit status is the command's own.";
-    const struct usage usage = {"exec [flags] -- COMMAND [ARGUMENT…]", text, specs};
-    int ready = options_parse(&flags.options, &usage, argc, argv, err);
+    int ready = options_parse(&flags.options, &usage, &flags, argc, argv, err);
 
     if (ready <= 0)
         return ready;
@@ -262,3 +269,12 @@ int cmd_exec(int argc, char **argv, struct error *err)
         return -1;
     return exec_run(&flags, flags.options.rest, err);
 }
+
+const struct command command_exec = {
+    .name = "exec",
+    .group = GROUP_RECORD,
+    .help = "run a command and record what it does to the cluster",
+    .usage = &usage,
+    .run = run,
+    .runs_child = true,
+};

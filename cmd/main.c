@@ -8,16 +8,11 @@
 #include "command.h"
 #include "options.h"
 
-static const struct command commands[] = {
-    {"exec", GROUP_RECORD, "run a command and record what it does to the cluster", cmd_exec, true},
-    {"credential", GROUP_RECORD, "answer kubectl's exec plugin call (in kubeconfigs of ours)",
-     cmd_credential},
-    {"sessions", GROUP_EVIDENCE, "list, show and clean up recorded sessions", cmd_sessions},
-    {"replay", GROUP_EVIDENCE, "show a session step by step: commands, requests, answers",
-     cmd_replay},
-    {"verify", GROUP_EVIDENCE, "prove that a recording is complete and unchanged", cmd_verify},
-    {"version", GROUP_OTHER, "print the version", cmd_version},
-    {"session-process", GROUP_HIDDEN, "the gateway behind exec", cmd_session_process},
+#define COMMANDS_MAX 32
+
+static const struct command *const commands[] = {
+    &command_exec,   &command_credential, &command_sessions,        &command_replay,
+    &command_verify, &command_version,    &command_session_process, NULL,
 };
 
 static const char *const group_names[] = {
@@ -25,17 +20,22 @@ static const char *const group_names[] = {
     [GROUP_EVIDENCE] = "EVIDENCE", [GROUP_OTHER] = "OTHER",
 };
 
+static void print_command(const struct command *command)
+{
+    printf("  %-12s  %s\n", command->name, command->help);
+}
+
 static void print_group(enum command_group group)
 {
     bool titled = false;
 
-    for (size_t i = 0; i < count_of(commands); i++) {
-        if (commands[i].group != group)
+    for (const struct command *const *at = commands; *at; at++) {
+        if ((*at)->group != group)
             continue;
         if (!titled)
             printf("\n%s\n", group_names[group]);
         titled = true;
-        printf("  %-12s  %s\n", commands[i].name, commands[i].help);
+        print_command(*at);
     }
 }
 
@@ -51,7 +51,7 @@ static void print_help(void)
          "  kubectl hoop replay @last                see what it did, step by step\n"
          "  kubectl hoop verify @last                prove that the recording is unchanged\n\n"
          "Global flags:");
-    options_print_globals();
+    options_print(options_globals);
     puts("\n'kubectl hoop COMMAND --help' says more about a command.");
 }
 
@@ -104,48 +104,88 @@ static int child_exit_status_of(enum error_kind kind)
     unreachable();
 }
 
-static const struct command *command_find(const char *name)
+static const struct command *find(const struct command *const *table, const char *name)
 {
-    for (size_t i = 0; i < count_of(commands); i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
+    for (; table && *table; table++)
+        if (strcmp((*table)->name, name) == 0)
+            return *table;
     return NULL;
 }
 
-static int unknown_command(const char *name, struct error *err)
+/* `parent` is the command that `name` should be one of, NULL for the program itself. */
+static int unknown_command(const struct command *parent, const char *name, struct error *err)
 {
-    const char *names[count_of(commands) + 1] = {NULL};
+    const struct command *const *table = parent ? parent->usage->subcommands : commands;
+    const char *between = parent ? " " : "";
+    const char *above = parent ? parent->name : "";
+    const char *names[COMMANDS_MAX + 1] = {NULL};
     size_t count = 0;
 
-    for (size_t i = 0; i < count_of(commands); i++)
-        if (commands[i].group != GROUP_HIDDEN)
-            names[count++] = commands[i].name;
-    error_set(err, ERROR_USAGE, "unknown command '%s'", name);
+    for (; *table && count < COMMANDS_MAX; table++)
+        if ((*table)->group != GROUP_HIDDEN)
+            names[count++] = (*table)->name;
+    error_set(err, ERROR_USAGE, "unknown command '%s%s%s'", above, between, name);
     const char *nearest = options_nearest(name, names);
     if (nearest)
-        return error_fix(err, "did you mean 'kubectl hoop %s'?", nearest);
-    return error_fix(err, "'kubectl hoop --help' lists them");
+        return error_fix(err, "did you mean 'kubectl hoop %s%s%s'?", above, between, nearest);
+    return error_fix(err, "'kubectl hoop%s%s --help' lists them", parent ? " " : "", above);
 }
 
-/* `help` and `help COMMAND`. */
+/* Where the name of a subcommand of `command` stands; its flags may already stand before it. */
+static int find_subcommand(const struct command *command, int argc, char **argv, struct error *err)
+{
+    const struct option_spec *tables[COMMANDS_MAX + 1] = {NULL};
+    size_t count = 0;
+
+    for (const struct command *const *at = command->usage->subcommands; *at; at++)
+        if ((*at)->usage->specs && count < COMMANDS_MAX)
+            tables[count++] = (*at)->usage->specs;
+    return options_find_command(argc, argv, tables, err);
+}
+
+/* Moves the name at `at` in front of the flags before it. Returns the argv that begins with it. */
+static char **bring_forward(char **argv, int at)
+{
+    char *name = argv[at];
+
+    memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv);
+    argv[1] = name;
+    return argv + 1;
+}
+
+static int run_command(const struct command *command, int argc, char **argv, struct error *err)
+{
+    if (!command->usage || !command->usage->subcommands)
+        return command->run(argc, argv, err);
+    int at = find_subcommand(command, argc, argv, err);
+    if (at < 0)
+        return -1;
+    if (at == argc)
+        return command->run(argc, argv, err);
+    const struct command *subcommand = find(command->usage->subcommands, argv[at]);
+    if (!subcommand)
+        return unknown_command(command, argv[at], err);
+    return subcommand->run(argc - 1, bring_forward(argv, at), err);
+}
+
+/* `help`, `help COMMAND` and `help COMMAND SUBCOMMAND`. */
 static int run_help(int argc, char **argv, struct error *err)
 {
     if (argc < 2) {
         print_help();
         return EXIT_OK;
     }
-    const struct command *command = command_find(argv[1]);
+    const struct command *command = find(commands, argv[1]);
     if (!command)
-        return unknown_command(argv[1], err);
+        return unknown_command(NULL, argv[1], err);
     char help[] = "--help";
-    char *with_help[] = {argv[1], help, NULL};
-    return command->run(2, with_help, err);
+    char *with_help[] = {argv[1], help, argc > 2 ? argv[2] : NULL, NULL};
+    return run_command(command, argc > 2 ? 3 : 2, with_help, err);
 }
 
-/* Moves the command's name in front of the flags before it, and runs it. */
-static int run_command(int argc, char **argv, bool *runs_child, struct error *err)
+static int run_program(int argc, char **argv, bool *runs_child, struct error *err)
 {
-    int at = options_find_command(argc, argv, err);
+    int at = options_find_command(argc, argv, NULL, err);
 
     if (at < 0)
         return -1;
@@ -153,16 +193,14 @@ static int run_command(int argc, char **argv, bool *runs_child, struct error *er
         print_help();
         return EXIT_OK;
     }
-    char *name = argv[at];
-    memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv);
-    argv[1] = name;
-    if (strcmp(name, "help") == 0)
-        return run_help(argc - 1, argv + 1, err);
-    const struct command *command = command_find(name);
+    char **own = bring_forward(argv, at);
+    if (strcmp(own[0], "help") == 0)
+        return run_help(argc - 1, own, err);
+    const struct command *command = find(commands, own[0]);
     if (!command)
-        return unknown_command(name, err);
+        return unknown_command(NULL, own[0], err);
     *runs_child = command->runs_child;
-    return command->run(argc - 1, argv + 1, err);
+    return run_command(command, argc - 1, own, err);
 }
 
 static bool is_called_as_tool(const char *program)
@@ -186,7 +224,7 @@ int main(int argc, char **argv)
         print_help();
         status = EXIT_OK;
     } else {
-        status = run_command(argc, argv, &runs_child, &err);
+        status = run_program(argc, argv, &runs_child, &err);
     }
     if ((fflush(stdout) != 0 || ferror(stdout)) && status >= 0)
         status = error_errno(&err, ERROR_INTERNAL, "write to standard output");

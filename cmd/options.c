@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,42 +10,27 @@
 #include "base/alloc.h"
 #include "base/num.h"
 #include "base/scoped.h"
+#include "command.h"
 
-#define SPECS_MAX 48
+#define SPECS_MAX 64     /* of one command, and of all that may precede a subcommand */
 #define FIRST_CODE 0x100 /* what getopt_long answers for specs[i] is FIRST_CODE + i */
 #define NEAREST_MAX 64   /* longer words are not compared */
 
-/* The table of global flags, with its targets in `options`; ends with an empty one. */
-static size_t add_globals(struct option_spec *specs, struct options *options)
-{
-    const struct option_spec globals[] = {
-        {"kubeconfig", 0, OPTION_TEXT, &options->kubeconfig, "FILE",
-         "the kubeconfig to start from"},
-        {"context", 0, OPTION_TEXT, &options->context, "NAME", "the kubeconfig context to use"},
-        {"namespace", 'n', OPTION_TEXT, &options->namespace_name, "NAME", "the namespace to use"},
-        {"store", 0, OPTION_TEXT, &options->store, "URL",
-         "where recordings are (default: ~/.local/state/kubectl-hoop/store)"},
-        {"quiet", 'q', OPTION_FLAG, &options->quiet, NULL, "no notes on standard error"},
-        {"help", 'h', OPTION_FLAG, &options->help, NULL, "show help"},
-        {0},
-    };
-
-    memcpy(specs, globals, sizeof globals);
-    return count_of(globals) - 1;
-}
-
-static size_t merge_specs(struct option_spec *all, const struct usage *usage,
-                          struct options *options)
-{
-    size_t count = 0;
-
-    for (const struct option_spec *spec = usage->specs; spec && spec->name; spec++) {
-        if (count >= SPECS_MAX - 8)
-            abort(); /* a table of ours has outgrown SPECS_MAX */
-        all[count++] = *spec;
-    }
-    return count + add_globals(all + count, options);
-}
+const struct option_spec options_globals[] = {
+    {"kubeconfig", 0, OPTION_TEXT, offsetof(struct options, kubeconfig), "FILE",
+     "the kubeconfig to start from", .completer = COMPLETE_FILE},
+    {"context", 0, OPTION_TEXT, offsetof(struct options, context), "NAME",
+     "the kubeconfig context to use", .completer = COMPLETE_CONTEXT},
+    {"namespace", 'n', OPTION_TEXT, offsetof(struct options, namespace_name), "NAME",
+     "the namespace to use", .completer = COMPLETE_NAMESPACE},
+    {"store", 0, OPTION_TEXT, offsetof(struct options, store), "URL",
+     "where recordings are (default: ~/.local/state/kubectl-hoop/store)",
+     .completer = COMPLETE_DIRECTORY},
+    {"quiet", 'q', OPTION_FLAG, offsetof(struct options, quiet), NULL,
+     "no notes on standard error"},
+    {"help", 'h', OPTION_FLAG, offsetof(struct options, help), NULL, "show help"},
+    {0},
+};
 
 static bool takes_value(const struct option_spec *spec)
 {
@@ -58,13 +44,14 @@ static int append_list(struct option_list *list, const char *value)
     return 0;
 }
 
-static int set_choice(const struct option_spec *spec, const char *value, struct error *err)
+static int set_choice(const struct option_spec *spec, int *target, const char *value,
+                      struct error *err)
 {
     char all[128] = "";
 
     for (int i = 0; spec->choices[i]; i++) {
         if (strcmp(spec->choices[i], value) == 0) {
-            *(int *)spec->target = i;
+            *target = i;
             return 0;
         }
         size_t len = strlen(all);
@@ -74,49 +61,79 @@ static int set_choice(const struct option_spec *spec, const char *value, struct 
     return error_fix(err, "use one of: %s", all);
 }
 
-static int set_ordinal(const struct option_spec *spec, const char *value, struct error *err)
+static int set_ordinal(const struct option_spec *spec, uint64_t *target, const char *value,
+                       struct error *err)
 {
     uint64_t number = 0;
 
     if (!num_parse_u64(str_from(value), INT64_MAX, &number) || number == 0)
         return error_set(err, ERROR_USAGE, "--%s: '%s' is no number from 1 on", spec->name, value);
-    *(uint64_t *)spec->target = number;
+    *target = number;
     return 0;
 }
 
-static int set_target(const struct option_spec *spec, const char *value, struct error *err)
+static int set_target(const struct option_spec *spec, void *target, const char *value,
+                      struct error *err)
 {
     switch (spec->kind) {
     case OPTION_FLAG:
-        *(bool *)spec->target = true;
+        *(bool *)target = true;
         return 0;
     case OPTION_TEXT:
-        *(const char **)spec->target = value;
+        *(const char **)target = value;
         return 0;
     case OPTION_NUMBER:
-        if (!num_parse_u64(str_from(value), INT64_MAX, spec->target))
+        if (!num_parse_u64(str_from(value), INT64_MAX, target))
             return error_set(err, ERROR_USAGE, "--%s: '%s' is not a number", spec->name, value);
         return 0;
     case OPTION_ORDINAL:
-        return set_ordinal(spec, value, err);
+        return set_ordinal(spec, target, value, err);
     case OPTION_CHOICE:
-        return set_choice(spec, value, err);
+        return set_choice(spec, target, value, err);
     case OPTION_LIST:
-        return append_list(spec->target, value);
+        return append_list(target, value);
     }
     unreachable();
 }
 
-static int unknown_flag(const struct option_spec *specs, size_t count, const char *argument,
-                        struct error *err)
+struct scan {
+    const struct option_spec *specs[SPECS_MAX];
+    void *bases[SPECS_MAX]; /* what the offset of specs[i] counts from; NULL: it is passed over */
+    struct option longs[SPECS_MAX + 1];
+    char shorts[2 * SPECS_MAX + 4];
+    size_t count;
+    bool met_dashes; /* it ended at `--`, and not at the end */
+};
+
+static bool has_spec(const struct scan *scan, const char *name)
+{
+    for (size_t i = 0; i < scan->count; i++)
+        if (strcmp(scan->specs[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A name that is there already keeps its first row. */
+static void add_specs(struct scan *scan, const struct option_spec *specs, void *base)
+{
+    for (; specs && specs->name; specs++) {
+        if (has_spec(scan, specs->name))
+            continue;
+        assert(scan->count < SPECS_MAX);
+        scan->specs[scan->count] = specs;
+        scan->bases[scan->count++] = base;
+    }
+}
+
+static int unknown_flag(const struct scan *scan, const char *argument, struct error *err)
 {
     const char *names[SPECS_MAX + 1] = {NULL};
     char typed[NEAREST_MAX];
 
     error_set(err, ERROR_USAGE, "unknown flag: %s", argument);
     if (strncmp(argument, "--", 2) == 0) {
-        for (size_t i = 0; i < count; i++)
-            names[i] = specs[i].name;
+        for (size_t i = 0; i < scan->count; i++)
+            names[i] = scan->specs[i]->name;
         snprintf(typed, sizeof typed, "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
         const char *nearest = options_nearest(typed, names);
         if (nearest)
@@ -133,14 +150,6 @@ static bool is_abbreviated(const char *argument, const struct option_spec *spec)
             strncmp(argument + 2, spec->name, strlen(spec->name)) != 0);
 }
 
-struct scan {
-    struct option_spec specs[SPECS_MAX + 1];
-    struct option longs[SPECS_MAX + 1];
-    char shorts[2 * SPECS_MAX + 4];
-    size_t count;
-    bool met_dashes; /* it ended at `--`, and not at the end */
-};
-
 static void prepare_scan(struct scan *scan)
 {
     char *next = scan->shorts;
@@ -148,7 +157,7 @@ static void prepare_scan(struct scan *scan)
     *next++ = '-'; /* in order: an operand is answered as code 1 */
     *next++ = ':'; /* a missing value is answered as ':' */
     for (size_t i = 0; i < scan->count; i++) {
-        const struct option_spec *spec = &scan->specs[i];
+        const struct option_spec *spec = scan->specs[i];
         scan->longs[i] =
             (struct option){spec->name, takes_value(spec) ? required_argument : no_argument, NULL,
                             FIRST_CODE + (int)i};
@@ -163,14 +172,16 @@ static void prepare_scan(struct scan *scan)
     optind = 0; /* 0, not 1: glibc then also forgets the order mode of the last scan */
 }
 
-static const struct option_spec *spec_of(const struct scan *scan, int code)
+/* The place in scan->specs of what getopt_long answered; scan->count when it is not there. */
+static size_t find_code(const struct scan *scan, int code)
 {
+    size_t i = 0;
+
     if (code >= FIRST_CODE)
-        return &scan->specs[code - FIRST_CODE];
-    for (size_t i = 0; i < scan->count; i++)
-        if (scan->specs[i].letter && scan->specs[i].letter == code)
-            return &scan->specs[i];
-    return NULL;
+        return (size_t)(code - FIRST_CODE);
+    while (i < scan->count && (!scan->specs[i]->letter || scan->specs[i]->letter != code))
+        i++;
+    return i;
 }
 
 /* One step. IO_EOF at the end or at `--`; IO_AGAIN for an operand (in optarg). */
@@ -188,16 +199,20 @@ static enum io scan_next(struct scan *scan, int argc, char **argv, struct error 
         return IO_AGAIN;
     if (code == ':')
         return (enum io)error_set(err, ERROR_USAGE, "%s needs a value", argument);
-    const struct option_spec *spec = spec_of(scan, code);
     if (code == '?' && optopt >= FIRST_CODE)
         return (enum io)error_set(err, ERROR_USAGE, "--%s takes no value",
-                                  spec_of(scan, optopt)->name);
-    if (!spec || is_abbreviated(argument, spec))
-        return (enum io)unknown_flag(scan->specs, scan->count, argument, err);
-    return set_target(spec, optarg, err) < 0 ? IO_FAILED : IO_OK;
+                                  scan->specs[optopt - FIRST_CODE]->name);
+    size_t i = find_code(scan, code);
+    if (i == scan->count || is_abbreviated(argument, scan->specs[i]))
+        return (enum io)unknown_flag(scan, argument, err);
+    const struct option_spec *spec = scan->specs[i];
+    if (!scan->bases[i])
+        return IO_OK;
+    return set_target(spec, (char *)scan->bases[i] + spec->offset, optarg, err) < 0 ? IO_FAILED
+                                                                                    : IO_OK;
 }
 
-static void print_specs(const struct option_spec *specs)
+void options_print(const struct option_spec *specs)
 {
     for (; specs && specs->name; specs++) {
         char left[64];
@@ -210,33 +225,30 @@ static void print_specs(const struct option_spec *specs)
     }
 }
 
-void options_print_globals(void)
-{
-    struct options none = {0};
-    struct option_spec specs[SPECS_MAX];
-
-    add_globals(specs, &none);
-    print_specs(specs);
-}
-
 static void print_usage(const struct usage *usage)
 {
     printf("%s\n\nUsage:\n  kubectl hoop %s\n", usage->text, usage->synopsis);
+    if (usage->subcommands) {
+        puts("\nCommands:");
+        for (const struct command *const *at = usage->subcommands; *at; at++)
+            printf("  %-12s  %s\n", (*at)->name, (*at)->help);
+    }
     if (usage->specs && usage->specs->name) {
         puts("\nFlags:");
-        print_specs(usage->specs);
+        options_print(usage->specs);
     }
     puts("\nGlobal flags:");
-    options_print_globals();
+    options_print(options_globals);
 }
 
-int options_parse(struct options *options, const struct usage *usage, int argc, char **argv,
-                  struct error *err)
+int options_parse(struct options *options, const struct usage *usage, void *flags, int argc,
+                  char **argv, struct error *err)
 {
     struct scan scan = {0};
     enum io status;
 
-    scan.count = merge_specs(scan.specs, usage, options);
+    add_specs(&scan, usage->specs, flags);
+    add_specs(&scan, options_globals, options);
     prepare_scan(&scan);
     options->operands = xcalloc((size_t)argc + 1, sizeof *options->operands);
     while ((status = scan_next(&scan, argc, argv, err)) != IO_EOF) {
@@ -272,13 +284,15 @@ int options_expect(const struct options *options, const struct usage *usage, int
     return error_fix(err, "usage: kubectl hoop %s", usage->synopsis);
 }
 
-int options_find_command(int argc, char **argv, struct error *err)
+int options_find_command(int argc, char **argv, const struct option_spec *const *tables,
+                         struct error *err)
 {
-    struct options options = {0};
     struct scan scan = {0};
     enum io status;
 
-    scan.count = add_globals(scan.specs, &options);
+    add_specs(&scan, options_globals, NULL);
+    for (; tables && *tables; tables++)
+        add_specs(&scan, *tables, NULL);
     prepare_scan(&scan);
     while ((status = scan_next(&scan, argc, argv, err)) == IO_OK)
         ;

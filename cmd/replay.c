@@ -307,7 +307,7 @@ static int check_choice(const struct replay_options *chosen, struct error *err)
     return 0;
 }
 
-static int run(struct replay *replay, struct error *err)
+static int run_replay(struct replay *replay, struct error *err)
 {
     if (check_choice(&replay->chosen, err) < 0)
         return -1;
@@ -322,44 +322,55 @@ static int run(struct replay *replay, struct error *err)
     return status < 0 ? -1 : finish(replay, status);
 }
 
-int cmd_replay(int argc, char **argv, struct error *err)
+static const char *const formats[] = {"text", "json", "jsonl", "raw", NULL};
+
+static const struct option_spec specs[] = {
+    {"bodies", 0, OPTION_FLAG, offsetof(struct replay_options, bodies), NULL,
+     "show request and response bodies"},
+    {"cmd", 0, OPTION_ORDINAL, offsetof(struct replay_options, command), "N",
+     "only command #N and its requests"},
+    {"request", 0, OPTION_ORDINAL, offsetof(struct replay_options, request), "N",
+     "request N in full: heads, bodies, end"},
+    {"body", 0, OPTION_ORDINAL, offsetof(struct replay_options, body), "N",
+     "the response body of request N"},
+    {"request-body", 0, OPTION_ORDINAL, offsetof(struct replay_options, request_body), "N",
+     "the request body of request N"},
+    {"output", 'o', OPTION_CHOICE, offsetof(struct replay_options, format), "FORMAT",
+     "text, json (one document), jsonl (the events as recorded), raw (a body's bytes)",
+     .choices = formats},
+    {"key", 0, OPTION_LIST, offsetof(struct replay_options, keys), "FILE",
+     "trust this public key, and no other", .completer = COMPLETE_FILE},
+    {"unverified", 0, OPTION_FLAG, offsetof(struct replay_options, unverified), NULL,
+     "show also what cannot be verified"},
+    {0},
+};
+
+static const struct usage usage = {
+    "replay SESSION [flags]",
+    "Shows a recorded session step by step: its commands, under each the requests that\n"
+    "it made with their answers, and what was refused, withheld or lost.\n\n"
+    "SESSION is an id, the beginning of one (four characters or more), @last, or @2 for\n"
+    "the one before. The recording is verified first; what is damaged is not shown.",
+    specs,
+    COMPLETE_SESSION,
+};
+
+static int run(int argc, char **argv, struct error *err)
 {
-    static const char *const formats[] = {"text", "json", "jsonl", "raw", NULL};
     scoped(replay_free) struct replay replay = {0};
-    struct replay_options *chosen = &replay.chosen;
-    const struct option_spec specs[] = {
-        {"bodies", 0, OPTION_FLAG, &chosen->bodies, NULL, "show request and response bodies"},
-        {"cmd", 0, OPTION_ORDINAL, &chosen->command, "N", "only command #N and its requests"},
-        {"request", 0, OPTION_ORDINAL, &chosen->request, "N",
-         "request N in full: heads, bodies, end"},
-        {"body", 0, OPTION_ORDINAL, &chosen->body, "N", "the response body of request N"},
-        {"request-body", 0, OPTION_ORDINAL, &chosen->request_body, "N",
-         "the request body of request N"},
-        {"output", 'o', OPTION_CHOICE, &chosen->format, "FORMAT",
-         "text, json (one document), jsonl (the events as recorded), raw (a "
-         "body's bytes)",
-         formats},
-        {"key", 0, OPTION_LIST, &chosen->keys, "FILE", "trust this public key, and no other"},
-        {"unverified", 0, OPTION_FLAG, &chosen->unverified, NULL,
-         "show also what cannot be verified"},
-        {0},
-    };
-    const struct usage usage = {
-        "replay SESSION [flags]",
-        "Shows a recorded session step by step: its commands, under each the "
-        "requests that\n"
-        "it made with their answers, and what was refused, withheld or lost.\n\n"
-        "SESSION is an id, the beginning of one (four characters or more), "
-        "@last, or @2 for\n"
-        "the one before. The recording is verified first; what is damaged is not "
-        "shown.",
-        specs,
-    };
-    int ready = options_parse(&replay.options, &usage, argc, argv, err);
+    int ready = options_parse(&replay.options, &usage, &replay.chosen, argc, argv, err);
 
     if (ready <= 0)
         return ready;
     if (options_expect(&replay.options, &usage, 1, 1, err) < 0)
         return -1;
-    return run(&replay, err);
+    return run_replay(&replay, err);
 }
+
+const struct command command_replay = {
+    .name = "replay",
+    .group = GROUP_EVIDENCE,
+    .help = "show a session step by step: commands, requests, answers",
+    .usage = &usage,
+    .run = run,
+};

@@ -89,7 +89,7 @@ static int serve(struct session_process *process, json_object *config, struct er
     return 0;
 }
 
-int cmd_session_process(int argc, char **argv, struct error *err)
+static int run(int argc, char **argv, struct error *err)
 {
     struct session_process process = {0};
 
@@ -114,3 +114,10 @@ int cmd_session_process(int argc, char **argv, struct error *err)
     }
     return EXIT_OK;
 }
+
+const struct command command_session_process = {
+    .name = "session-process",
+    .group = GROUP_HIDDEN,
+    .help = "the gateway behind exec",
+    .run = run,
+};

@@ -22,6 +22,12 @@
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NAME };
 static const char *const formats[] = {"table", "json", "name", NULL};
 
+struct sessions_flags {
+    struct options options;
+    struct option_list keys;
+    int format;
+};
+
 static char *time_text(int64_t unix_us, char text[CLOCK_TEXT_BYTES])
 {
     clock_format_us(unix_us, text);
@@ -125,15 +131,15 @@ static void list_table(const struct catalog *catalog)
     print_table(table);
 }
 
-static int list(struct options *options, int format, struct error *err)
+static int list(const struct sessions_flags *flags, struct error *err)
 {
     scoped(recordings_free) struct recordings recordings = {0};
 
-    if (recordings_open(&recordings, options, NULL, err) < 0)
+    if (recordings_open(&recordings, &flags->options, NULL, err) < 0)
         return -1;
-    switch ((enum format)format) {
+    switch ((enum format)flags->format) {
     case FORMAT_TABLE:
-        if (!catalog_count(recordings.catalog) && !options->quiet)
+        if (!catalog_count(recordings.catalog) && !flags->options.quiet)
             log_line("no sessions yet; record one: kubectl hoop exec -- kubectl get pods");
         list_table(recordings.catalog);
         break;
@@ -296,24 +302,23 @@ static void show_text(const struct summary *summary, const struct verify_report 
     print_findings(report);
 }
 
-static int show(struct options *options, const struct option_list *keys, int format,
-                struct error *err)
+static int show(const struct sessions_flags *flags, struct error *err)
 {
     scoped(recordings_free) struct recordings recordings = {0};
     scoped(verify_report_free) struct verify_report report = {0};
     scoped(summary_free) struct summary summary = {0};
 
-    if (recordings_open(&recordings, options, keys, err) < 0)
+    if (recordings_open(&recordings, &flags->options, &flags->keys, err) < 0)
         return -1;
     const struct catalog_session *session =
-        catalog_find(recordings.catalog, options->operands[1], err);
+        catalog_find(recordings.catalog, flags->options.operands[0], err);
     if (!session)
         return -1;
     catalog_verify(recordings.catalog, session, recordings.trust, NULL, &report);
     summary_read(&summary, session);
-    if (format == FORMAT_JSON)
+    if (flags->format == FORMAT_JSON)
         show_json(&summary, &report);
-    else if (format == FORMAT_NAME)
+    else if (flags->format == FORMAT_NAME)
         printf("session/%s\n", session->id);
     else
         show_text(&summary, &report);
@@ -341,7 +346,7 @@ static void say_reaped(const struct reap_report *report)
     printf("%.*s\n", STR_ARG(buf_str(&line)));
 }
 
-static int reap_sessions(struct options *options, struct error *err)
+static int reap_sessions(const struct options *options, struct error *err)
 {
     scoped(recordings_free) struct recordings recordings = {0};
     struct reap_report report = {0};
@@ -350,9 +355,9 @@ static int reap_sessions(struct options *options, struct error *err)
 
     if (recordings_open(&recordings, options, NULL, err) < 0)
         return -1;
-    if (options->operand_count > 1) {
+    if (options->operand_count > 0) {
         const struct catalog_session *session =
-            catalog_find(recordings.catalog, options->operands[1], err);
+            catalog_find(recordings.catalog, options->operands[0], err);
         if (!session)
             return -1;
         id = session->id;
@@ -374,57 +379,133 @@ static int reap_sessions(struct options *options, struct error *err)
 
 /* ---- the command ---- */
 
-static int expect(const struct options *options, const struct usage *usage, int least, int most,
-                  struct error *err)
+#define SESSION_TEXT                                                                               \
+    "SESSION is an id, the beginning of one (four characters or more), @last, or @2 for\n"         \
+    "the one before."
+
+#define OUTPUT_SPEC                                                                                \
+    {                                                                                              \
+        "output", 'o', OPTION_CHOICE, offsetof(struct sessions_flags, format), "FORMAT",           \
+            "table, json or name", .choices = formats                                              \
+    }
+
+static const struct option_spec list_specs[] = {OUTPUT_SPEC, {0}};
+
+static const struct usage list_usage = {
+    "sessions list [flags]",
+    "All recorded sessions, newest first.",
+    list_specs,
+};
+
+static const struct option_spec show_specs[] = {
+    OUTPUT_SPEC,
+    {"key", 0, OPTION_LIST, offsetof(struct sessions_flags, keys), "FILE",
+     "trust this public key, and no other", .completer = COMPLETE_FILE},
+    {0},
+};
+
+static const struct usage show_usage = {
+    "sessions show SESSION [flags]",
+    "One recorded session: its facts, its files, and what verify finds.\n\n" SESSION_TEXT,
+    show_specs,
+    COMPLETE_SESSION,
+};
+
+static const struct usage reap_usage = {
+    "sessions reap [SESSION] [flags]",
+    "Seals what a crashed gateway left behind, and stores it; what is still being written\n"
+    "is left alone.\n\n" SESSION_TEXT,
+    NULL,
+    COMPLETE_SESSION,
+};
+
+static void sessions_flags_free(struct sessions_flags *flags)
 {
-    return options_expect(options, usage, least + 1, most + 1, err);
+    options_free(&flags->options);
+    free_option_list(&flags->keys);
 }
 
-static int run(struct options *options, const struct usage *usage, const struct option_list *keys,
-               int format, struct error *err)
+static int parse(struct sessions_flags *flags, const struct usage *wanted, int least, int most,
+                 int argc, char **argv, struct error *err)
 {
-    static const char *const names[] = {"list", "show", "reap", NULL};
-    const char *name = options->operand_count ? options->operands[0] : "list";
-
-    if (strcmp(name, "list") == 0)
-        return options_expect(options, usage, 0, 1, err) < 0 ? -1 : list(options, format, err);
-    if (strcmp(name, "show") == 0)
-        return expect(options, usage, 1, 1, err) < 0 ? -1 : show(options, keys, format, err);
-    if (strcmp(name, "reap") == 0)
-        return expect(options, usage, 0, 1, err) < 0 ? -1 : reap_sessions(options, err);
-    error_set(err, ERROR_USAGE, "unknown command 'sessions %s'", name);
-    const char *nearest = options_nearest(name, names);
-    if (nearest)
-        return error_fix(err, "did you mean 'kubectl hoop sessions %s'?", nearest);
-    return error_fix(err, "it is one of list, show, reap");
-}
-
-int cmd_sessions(int argc, char **argv, struct error *err)
-{
-    scoped(options_free) struct options options = {0};
-    scoped(free_option_list) struct option_list keys = {0};
-    int format = FORMAT_TABLE;
-    const struct option_spec specs[] = {
-        {"output", 'o', OPTION_CHOICE, &format, "FORMAT", "table, json or name", formats},
-        {"key", 0, OPTION_LIST, &keys, "FILE", "show: trust this public key, and no other"},
-        {0},
-    };
-    const struct usage usage = {
-        "sessions [list | show SESSION | reap [SESSION]] [flags]",
-        "Recorded sessions.\n\n"
-        "  list            all of them, newest first\n"
-        "  show SESSION    one: its facts, its files, and what verify finds\n"
-        "  reap [SESSION]  seal what a crashed gateway left behind, and store "
-        "it;\n"
-        "                  what is still being written is left alone\n\n"
-        "SESSION is an id, the beginning of one (four characters or more), "
-        "@last, or @2 for\n"
-        "the one before.",
-        specs,
-    };
-    int ready = options_parse(&options, &usage, argc, argv, err);
+    int ready = options_parse(&flags->options, wanted, flags, argc, argv, err);
 
     if (ready <= 0)
         return ready;
-    return run(&options, &usage, &keys, format, err);
+    return options_expect(&flags->options, wanted, least, most, err) < 0 ? -1 : 1;
 }
+
+static int run_list(int argc, char **argv, struct error *err)
+{
+    scoped(sessions_flags_free) struct sessions_flags flags = {0};
+    int ready = parse(&flags, &list_usage, 0, 0, argc, argv, err);
+
+    return ready <= 0 ? ready : list(&flags, err);
+}
+
+static int run_show(int argc, char **argv, struct error *err)
+{
+    scoped(sessions_flags_free) struct sessions_flags flags = {0};
+    int ready = parse(&flags, &show_usage, 1, 1, argc, argv, err);
+
+    return ready <= 0 ? ready : show(&flags, err);
+}
+
+static int run_reap(int argc, char **argv, struct error *err)
+{
+    scoped(sessions_flags_free) struct sessions_flags flags = {0};
+    int ready = parse(&flags, &reap_usage, 0, 1, argc, argv, err);
+
+    return ready <= 0 ? ready : reap_sessions(&flags.options, err);
+}
+
+static const struct command command_list = {
+    .name = "list",
+    .help = "all of them, newest first",
+    .usage = &list_usage,
+    .run = run_list,
+};
+
+static const struct command command_show = {
+    .name = "show",
+    .help = "one: its facts, its files, and what verify finds",
+    .usage = &show_usage,
+    .run = run_show,
+};
+
+static const struct command command_reap = {
+    .name = "reap",
+    .help = "seal what a crashed gateway left behind, and store it",
+    .usage = &reap_usage,
+    .run = run_reap,
+};
+
+static const struct command *const subcommands[] = {
+    &command_list,
+    &command_show,
+    &command_reap,
+    NULL,
+};
+
+static const struct usage usage = {
+    "sessions [list | show SESSION | reap [SESSION]] [flags]",
+    "Recorded sessions. Without a command it lists them.\n\n" SESSION_TEXT,
+    list_specs,
+    .subcommands = subcommands,
+};
+
+static int run(int argc, char **argv, struct error *err)
+{
+    scoped(sessions_flags_free) struct sessions_flags flags = {0};
+    int ready = parse(&flags, &usage, 0, 0, argc, argv, err);
+
+    return ready <= 0 ? ready : list(&flags, err);
+}
+
+const struct command command_sessions = {
+    .name = "sessions",
+    .group = GROUP_EVIDENCE,
+    .help = "list, show and clean up recorded sessions",
+    .usage = &usage,
+    .run = run,
+};

@@ -217,8 +217,31 @@ static int run_verify(const struct verify_flags *flags, struct error *err)
     return verdict_exit_status(run.worst);
 }
 
-static int check_flags(const struct verify_flags *flags, const struct usage *usage,
-                       struct error *err)
+static const char *const outputs[] = {"text", "json", NULL};
+
+static const struct option_spec specs[] = {
+    {"all", 0, OPTION_FLAG, offsetof(struct verify_flags, all), NULL,
+     "every session that is there"},
+    {"key", 0, OPTION_LIST, offsetof(struct verify_flags, keys), "FILE",
+     "trust this public key, and no other; may be repeated", .completer = COMPLETE_FILE},
+    {"expect", 0, OPTION_TEXT, offsetof(struct verify_flags, expect), "HASH",
+     "the hash that exec printed at its end"},
+    {"output", 'o', OPTION_CHOICE, offsetof(struct verify_flags, output), "FORMAT", "text or json",
+     .choices = outputs},
+    {0},
+};
+
+static const struct usage usage = {
+    "verify SESSION…|--all [flags]",
+    "Proves that a recording is what its gateway wrote, and all of it: hashes before anything is "
+    "decompressed, signatures up to a root key that is trusted, the chain of segments, every "
+    "line. Says INTACT, RECOVERED, INCOMPLETE, TRUNCATED, TAMPERED or UNVERIFIABLE; changes "
+    "nothing.",
+    specs,
+    COMPLETE_SESSION,
+};
+
+static int check_flags(const struct verify_flags *flags, struct error *err)
 {
     unsigned char digest[SHA256_BYTES];
 
@@ -226,7 +249,7 @@ static int check_flags(const struct verify_flags *flags, const struct usage *usa
         error_set(err, ERROR_USAGE, "verify: --all and a session exclude each other");
         return error_fix(err, "give one of them");
     }
-    if (!flags->all && options_expect(&flags->options, usage, 1, 1000, err) < 0)
+    if (!flags->all && options_expect(&flags->options, &usage, 1, 1000, err) < 0)
         return -1;
     if (!flags->expect)
         return 0;
@@ -241,30 +264,22 @@ static int check_flags(const struct verify_flags *flags, const struct usage *usa
     return 0;
 }
 
-int cmd_verify(int argc, char **argv, struct error *err)
+static int run(int argc, char **argv, struct error *err)
 {
     scoped(verify_flags_free) struct verify_flags flags = {0};
-    static const char *const outputs[] = {"text", "json", NULL};
-    const struct option_spec specs[] = {
-        {"all", 0, OPTION_FLAG, &flags.all, NULL, "every session that is there"},
-        {"key", 0, OPTION_LIST, &flags.keys, "FILE",
-         "trust this public key, and no other; may be repeated"},
-        {"expect", 0, OPTION_TEXT, &flags.expect, "HASH", "the hash that exec printed at its end"},
-        {"output", 'o', OPTION_CHOICE, &flags.output, "FORMAT", "text or json", outputs},
-        {0},
-    };
-    static const char text[] =
-        "Proves that a recording is what its gateway wrote, and all of it: hashes before anything "
-        "is "
-        "decompressed, signatures up to a root key that is trusted, the chain of segments, every "
-        "line. Says INTACT, RECOVERED, INCOMPLETE, TRUNCATED, TAMPERED or UNVERIFIABLE; changes "
-        "nothing.";
-    const struct usage usage = {"verify SESSION…|--all [flags]", text, specs};
-    int ready = options_parse(&flags.options, &usage, argc, argv, err);
+    int ready = options_parse(&flags.options, &usage, &flags, argc, argv, err);
 
     if (ready <= 0)
         return ready;
-    if (check_flags(&flags, &usage, err) < 0)
+    if (check_flags(&flags, err) < 0)
         return -1;
     return run_verify(&flags, err);
 }
+
+const struct command command_verify = {
+    .name = "verify",
+    .group = GROUP_EVIDENCE,
+    .help = "prove that a recording is complete and unchanged",
+    .usage = &usage,
+    .run = run,
+};

@@ -39,31 +39,52 @@ static int print_json(void)
     return EXIT_OK;
 }
 
-int cmd_version(int argc, char **argv, struct error *err)
+enum { FORMAT_TEXT, FORMAT_JSON };
+static const char *const formats[] = {"text", "json", NULL};
+
+struct version_flags {
+    struct options options;
+    int format;
+};
+
+static const struct option_spec specs[] = {
+    {"output", 'o', OPTION_CHOICE, offsetof(struct version_flags, format), "FORMAT", "text or json",
+     .choices = formats},
+    {0},
+};
+
+static const struct usage usage = {
+    "version [-o text|json]",
+    "Prints the version of kubectl-hoop, of the recording format that it writes, and\n"
+    "of the libraries that it uses.",
+    specs,
+};
+
+static void version_flags_free(struct version_flags *flags)
 {
-    enum { TEXT, JSON };
-    static const char *const formats[] = {"text", "json", NULL};
-    int format = TEXT;
-    const struct option_spec specs[] = {
-        {"output", 'o', OPTION_CHOICE, &format, "FORMAT", "text or json", formats},
-        {0},
-    };
-    const struct usage usage = {
-        "version [-o text|json]",
-        "Prints the version of kubectl-hoop, of the recording format that it writes, and\n"
-        "of the libraries that it uses.",
-        specs,
-    };
-    scoped(options_free) struct options options = {0};
-    int ready = options_parse(&options, &usage, argc, argv, err);
+    options_free(&flags->options);
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    scoped(version_flags_free) struct version_flags flags = {0};
+    int ready = options_parse(&flags.options, &usage, &flags, argc, argv, err);
 
     if (ready <= 0)
         return ready;
-    if (options_expect(&options, &usage, 0, 0, err) < 0)
+    if (options_expect(&flags.options, &usage, 0, 0, err) < 0)
         return -1;
-    if (format == JSON)
+    if (flags.format == FORMAT_JSON)
         return print_json();
     printf("kubectl-hoop %s (recording format %d%s%s)\n", HOOP_VERSION, RECORDING_FORMAT,
            HOOP_COMMIT[0] ? ", commit " : "", HOOP_COMMIT);
     return EXIT_OK;
 }
+
+const struct command command_version = {
+    .name = "version",
+    .group = GROUP_OTHER,
+    .help = "print the version",
+    .usage = &usage,
+    .run = run,
+};

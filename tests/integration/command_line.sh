@@ -31,6 +31,12 @@ expect 0 '*Usage:*' '' --help
 expect 0 '*Usage:*' '' help
 expect 0 '*kubectl hoop version*' '' help version
 expect 0 '*kubectl hoop version*' '' version --help
+expect 0 '*hoop sessions*Commands:*reap *Flags:*' '' sessions --help
+expect 0 '*hoop sessions show SESSION*--key*' '' help sessions show
+expect 0 '*hoop sessions show SESSION*--key*' '' sessions -o json --help show
+expect 2 '' "*unknown command 'sessions shwo' (fix: did you mean 'kubectl hoop sessions show'?)" sessions shwo
+expect 2 '' "*unknown command 'sessions x' (fix: 'kubectl hoop sessions --help' lists them)" sessions -o json x
+expect 2 '' '*unknown flag: --key*' sessions list --key x
 expect 2 '' "kubectl-hoop: unknown command 'nonsense' (fix: 'kubectl hoop --help' lists them)" nonsense
 expect 2 '' "*unknown command 'verfiy'*did you mean 'kubectl hoop verify'?)" verfiy
 expect 2 '' '*unknown flag: --outptu*did you mean --output?)' version --outptu=json

@@ -12,15 +12,39 @@
 
 #include "options.h"
 
-static int parse(struct options *options, const struct option_spec *specs, char **argv,
-                 struct error *err)
+struct flags {
+    struct options options;
+    const char *title;
+    struct option_list labels;
+    uint64_t number;
+    int format;
+};
+
+static const char *const formats[] = {"text", "json", NULL};
+
+static const struct option_spec specs[] = {
+    {"title", 0, OPTION_TEXT, offsetof(struct flags, title), "TEXT", "title"},
+    {"label", 'l', OPTION_LIST, offsetof(struct flags, labels), "K=V", "label"},
+    {"number", 0, OPTION_NUMBER, offsetof(struct flags, number), "N", "number"},
+    {"output", 'o', OPTION_CHOICE, offsetof(struct flags, format), "FORMAT", "format",
+     .choices = formats},
+    {0},
+};
+
+static void flags_free(struct flags *flags)
 {
-    const struct usage usage = {"test [flags]", "A test.", specs};
+    options_free(&flags->options);
+    free_option_list(&flags->labels);
+}
+
+static int parse(struct flags *flags, char **argv, struct error *err)
+{
+    static const struct usage usage = {"test [flags]", "A test.", specs};
     int argc = 0;
 
     while (argv[argc])
         argc++;
-    return options_parse(options, &usage, argc, argv, err);
+    return options_parse(&flags->options, &usage, flags, argc, argv, err);
 }
 
 #define ARGS(...)                                                                                  \
@@ -32,46 +56,35 @@ static int parse(struct options *options, const struct option_spec *specs, char 
 
 static void options_take_flags_anywhere_before_the_dashes(void **state)
 {
-    scoped(options_free) struct options options = {0};
-    scoped(free_option_list) struct option_list labels = {0};
-    uint64_t number = 0;
-    const char *title = NULL;
+    scoped(flags_free) struct flags flags = {0};
     struct error err = {0};
-    const struct option_spec specs[] = {
-        {"title", 0, OPTION_TEXT, &title, "TEXT", "title"},
-        {"label", 'l', OPTION_LIST, &labels, "K=V", "label"},
-        {"number", 0, OPTION_NUMBER, &number, "N", "number"},
-        {0},
-    };
 
     assert_int_equal(
-        1, parse(&options, specs,
+        1, parse(&flags,
                  ARGS(A "one", A "-la=1", A "--title", A "--", A "two", A "--context=c", A "-l",
                       A "b=2", A "--number", A "12", A "-q", A "--", A "kubectl", A "--title"),
                  &err));
 
-    assert_string_equal("--", title);
-    assert_string_equal("c", options.context);
-    assert_int_equal(12, number);
-    assert_int_equal(2, labels.count);
-    assert_string_equal("b=2", labels.items[1]);
-    assert_true(options.quiet);
-    assert_int_equal(2, options.operand_count);
-    assert_string_equal("two", options.operands[1]);
-    assert_int_equal(2, options.rest_count);
-    assert_string_equal("--title", options.rest[1]);
-    assert_null(options.rest[2]);
+    assert_string_equal("--", flags.title);
+    assert_string_equal("c", flags.options.context);
+    assert_int_equal(12, flags.number);
+    assert_int_equal(2, flags.labels.count);
+    assert_string_equal("b=2", flags.labels.items[1]);
+    assert_true(flags.options.quiet);
+    assert_int_equal(2, flags.options.operand_count);
+    assert_string_equal("two", flags.options.operands[1]);
+    assert_int_equal(2, flags.options.rest_count);
+    assert_string_equal("--title", flags.options.rest[1]);
+    assert_null(flags.options.rest[2]);
 }
 
 static void options_tell_no_dashes_from_dashes_as_a_value(void **state)
 {
-    scoped(options_free) struct options options = {0};
-    const char *title = NULL;
+    scoped(flags_free) struct flags flags = {0};
     struct error err = {0};
-    const struct option_spec specs[] = {{"title", 0, OPTION_TEXT, &title, "TEXT", "title"}, {0}};
 
-    assert_int_equal(1, parse(&options, specs, ARGS(A "--title", A "--"), &err));
-    assert_null(options.rest);
+    assert_int_equal(1, parse(&flags, ARGS(A "--title", A "--"), &err));
+    assert_null(flags.options.rest);
 }
 
 static void options_refuse_with_the_flag_that_was_meant(void **state)
@@ -89,21 +102,11 @@ static void options_refuse_with_the_flag_that_was_meant(void **state)
         {"--zzzzzz", "unknown flag: --zzzzzz",
          "see --help; what belongs to the recorded command goes behind '--'"},
     };
-    static const char *const formats[] = {"text", "json", NULL};
 
     for (size_t i = 0; i < count_of(rows); i++) {
-        scoped(options_free) struct options options = {0};
-        const char *title = NULL;
-        uint64_t number = 0;
-        int format = 0;
+        scoped(flags_free) struct flags flags = {0};
         struct error err = {0};
-        const struct option_spec specs[] = {
-            {"title", 0, OPTION_TEXT, &title, "TEXT", "title"},
-            {"number", 0, OPTION_NUMBER, &number, "N", "number"},
-            {"output", 'o', OPTION_CHOICE, &format, "FORMAT", "format", formats},
-            {0},
-        };
-        assert_int_equal(-1, parse(&options, specs, ARGS(A rows[i].argument), &err));
+        assert_int_equal(-1, parse(&flags, ARGS(A rows[i].argument), &err));
         assert_int_equal(ERROR_USAGE, err.kind);
         assert_string_equal(rows[i].text, err.text);
         assert_string_equal(rows[i].fix, err.fix);
@@ -115,12 +118,12 @@ static void options_take_the_store_from_the_environment_unless_given(void **stat
     struct error err = {0};
 
     setenv("KHOOP_STORE", "/from/environment", 1);
-    scoped(options_free) struct options first = {0};
-    assert_int_equal(1, parse(&first, NULL, ARGS(A "x"), &err));
-    assert_string_equal("/from/environment", first.store);
-    scoped(options_free) struct options second = {0};
-    assert_int_equal(1, parse(&second, NULL, ARGS(A "--store=/flag"), &err));
-    assert_string_equal("/flag", second.store);
+    scoped(flags_free) struct flags first = {0};
+    assert_int_equal(1, parse(&first, ARGS(A "x"), &err));
+    assert_string_equal("/from/environment", first.options.store);
+    scoped(flags_free) struct flags second = {0};
+    assert_int_equal(1, parse(&second, ARGS(A "--store=/flag"), &err));
+    assert_string_equal("/flag", second.options.store);
     unsetenv("KHOOP_STORE");
 }
 
@@ -129,24 +132,27 @@ static void options_find_the_command_behind_global_flags(void **state)
     struct error err = {0};
 
     assert_int_equal(
-        3, options_find_command(5, ARGS(A "--context", A "exec", A "replay", A "-x"), &err));
-    assert_int_equal(2, options_find_command(3, ARGS(A "--context=exec", A "replay"), &err));
-    assert_int_equal(2, options_find_command(2, ARGS(A "-q"), &err));
-    assert_int_equal(-1, options_find_command(3, ARGS(A "-o", A "json"), &err));
+        3, options_find_command(5, ARGS(A "--context", A "exec", A "replay", A "-x"), NULL, &err));
+    assert_int_equal(2, options_find_command(3, ARGS(A "--context=exec", A "replay"), NULL, &err));
+    assert_int_equal(2, options_find_command(2, ARGS(A "-q"), NULL, &err));
+    assert_int_equal(-1, options_find_command(3, ARGS(A "-o", A "json"), NULL, &err));
+
+    static const struct option_spec *const tables[] = {specs, NULL};
+    assert_int_equal(3, options_find_command(4, ARGS(A "-o", A "json", A "list"), tables, &err));
 }
 
 static void options_expect_counts_operands(void **state)
 {
-    const struct usage usage = {"test ONE", "A test.", NULL};
+    static const struct usage usage = {"test ONE", "A test.", NULL};
     struct error err = {0};
-    scoped(options_free) struct options none = {0}, dashes = {0};
+    scoped(flags_free) struct flags none = {0}, dashes = {0};
 
-    assert_int_equal(1, parse(&none, NULL, ARGS(A "-q"), &err));
-    assert_int_equal(-1, options_expect(&none, &usage, 1, 1, &err));
+    assert_int_equal(1, parse(&none, ARGS(A "-q"), &err));
+    assert_int_equal(-1, options_expect(&none.options, &usage, 1, 1, &err));
     assert_string_equal("usage: kubectl hoop test ONE", err.fix);
-    assert_int_equal(0, options_expect(&none, &usage, 0, 1, &err));
-    assert_int_equal(1, parse(&dashes, NULL, ARGS(A "one", A "--"), &err));
-    assert_int_equal(-1, options_expect(&dashes, &usage, 1, 1, &err));
+    assert_int_equal(0, options_expect(&none.options, &usage, 0, 1, &err));
+    assert_int_equal(1, parse(&dashes, ARGS(A "one", A "--"), &err));
+    assert_int_equal(-1, options_expect(&dashes.options, &usage, 1, 1, &err));
 }
 
 static void nearest_knows_swaps_and_beginnings_and_gives_up(void **state)
