@@ -9,6 +9,8 @@
 #include "base/secret.h"
 #include "kube/inflate.h"
 #include "kube/redact_json.h"
+#include "kube/redact_patch.h"
+#include "kube/redact_yaml.h"
 
 /* A piece is cut when it is over PIECE_FULL; no JSON_STEP bytes grow by more than seven times
  * ("":1, becomes the shortest placeholder), so none is over REDACT_PIECE_MAX. */
@@ -16,7 +18,7 @@
 #define PIECE_FULL ((size_t)64 << 10)
 _Static_assert(PIECE_FULL + 7 * JSON_STEP <= REDACT_PIECE_MAX, "a piece may outgrow its limit");
 
-enum mode { MODE_PASS, MODE_JSON, MODE_WITHHOLD };
+enum mode { MODE_PASS, MODE_JSON, MODE_WHOLE, MODE_WITHHOLD };
 
 struct redact {
     enum mode mode;
@@ -25,8 +27,11 @@ struct redact {
     bool is_encoded; /* an encoding that cannot be taken off is still on */
     char encoding[32];
 
-    struct inflate *gz;             /* or NULL */
-    struct redact_json *json;       /* or NULL */
+    struct inflate *gz;        /* or NULL */
+    struct redact_json *json;  /* or NULL */
+    struct redact_patch patch; /* of a JSON patch that was read whole */
+    struct buf whole;          /* MODE_WHOLE: what came so far; secret */
+    bool is_patch;
     struct fingerprint *print;      /* of values, then of the run that is withheld */
     const struct redact_sink *sink; /* during a call */
 
@@ -97,39 +102,52 @@ bool redact_needs_whole(const struct request_info *info, struct str content_type
     return info->is_secret_bearing && !info->is_opaque && (is_yaml(type) || is_json_patch(type));
 }
 
-static void choose_encoding(struct redact *redact, struct str encoding)
+static void choose_encoding(struct redact *redact, const struct redact_config *config)
 {
-    encoding = str_trim(encoding);
+    struct str encoding = str_trim(config->content_encoding);
+
     if (encoding.len == 0 || str_equal_nocase(encoding, STR("identity")))
         return;
     size_t len = min_of(encoding.len, sizeof redact->encoding - 1);
     memcpy(redact->encoding, encoding.data, len);
-    if (str_equal_nocase(encoding, STR("gzip")) || str_equal_nocase(encoding, STR("x-gzip")))
+    /* The API server does not unpack requests: what is in one is anybody's guess. */
+    bool is_guess = config->direction == REDACT_REQUEST && config->info->is_secret_bearing;
+
+    if (!is_guess &&
+        (str_equal_nocase(encoding, STR("gzip")) || str_equal_nocase(encoding, STR("x-gzip"))))
         redact->gz = inflate_new();
     else
         redact->is_encoded = true;
 }
 
+/* NULL: it can be read. */
+static const char *reason_to_withhold(const struct redact *redact,
+                                      const struct redact_config *config)
+{
+    if (config->info->is_opaque)
+        return config->info->is_canonical ? "proxy" : "path";
+    return redact->is_encoded ? "encoding" : unreadable(media_type(config->content_type));
+}
+
 static void choose_mode(struct redact *redact, const struct redact_config *config)
 {
     struct str type = media_type(config->content_type);
+    bool is_request = config->direction == REDACT_REQUEST;
 
     if (!config->info->is_secret_bearing)
         return;
     redact->mode = MODE_WITHHOLD;
-    if (config->info->is_opaque)
-        redact->reason = config->info->is_canonical ? "proxy" : "path";
-    else if (redact->is_encoded)
-        redact->reason = "encoding";
-    else
-        redact->reason = unreadable(type);
+    redact->reason = reason_to_withhold(redact, config);
     /* server-side apply sends JSON under the name of YAML */
     if (redact->reason && !(is_yaml(type) && str_is(str_from(redact->reason), "yaml")))
         return;
+    redact->is_patch = is_request && is_json_patch(type);
+    if (is_request && config->is_whole && (redact->is_patch || is_yaml(type))) {
+        redact->mode = MODE_WHOLE;
+        return;
+    }
     redact->mode = MODE_JSON;
-    redact->json = redact_json_new(is_json_patch(type) && config->direction == REDACT_REQUEST
-                                       ? REDACT_JSON_PATCH
-                                       : REDACT_JSON_OBJECTS,
+    redact->json = redact_json_new(redact->is_patch ? REDACT_JSON_PATCH : REDACT_JSON_OBJECTS, NULL,
                                    redact->print);
 }
 
@@ -140,7 +158,8 @@ struct redact *redact_new(const struct redact_config *config)
     redact->print = fingerprint_new(config->key, config->cluster);
     redact->is_secret = config->info->is_secret_bearing;
     redact->text.limit = REDACT_PIECE_MAX;
-    choose_encoding(redact, config->content_encoding);
+    redact->whole.limit = REDACT_WHOLE_MAX;
+    choose_encoding(redact, config);
     choose_mode(redact, config);
     return redact;
 }
@@ -229,6 +248,15 @@ static void piece_end(struct redact *redact, uint64_t covers)
     buf_clear(&redact->text);
 }
 
+/* Gives out what was made of `covers` bytes, if that is enough for a piece. */
+static uint64_t piece_end_if_full(struct redact *redact, uint64_t covers)
+{
+    if (max_of(redact->text.len, redact->part.len) < PIECE_FULL)
+        return covers;
+    piece_end(redact, covers);
+    return 0;
+}
+
 static void add_json(struct redact *redact, struct str plain)
 {
     const struct redact_json_sink sink = json_sink(redact);
@@ -251,12 +279,99 @@ static void add_json(struct redact *redact, struct str plain)
             give_withheld(redact, plain, redact->reason);
             return;
         }
-        if (max_of(redact->text.len, redact->part.len) >= PIECE_FULL) {
-            piece_end(redact, covers);
-            covers = 0;
-        }
+        covers = piece_end_if_full(redact, covers);
     }
     piece_end(redact, covers);
+}
+
+/* ---- A body that is read whole ---- */
+
+static void keep_whole(struct redact *redact, struct str plain)
+{
+    if (plain.len <= REDACT_WHOLE_MAX - redact->whole.len) {
+        buf_append_str(&redact->whole, plain);
+        return;
+    }
+    redact->mode = MODE_WITHHOLD;
+    redact->reason = "too_large";
+    if (redact->whole.len)
+        give_withheld(redact, buf_str(&redact->whole), redact->reason);
+    give_withheld(redact, plain, redact->reason);
+}
+
+static void drop_text(void *context, struct str text)
+{
+}
+
+static bool is_json(struct redact *redact, struct str text)
+{
+    const struct redact_json_sink nowhere = {drop_text, drop_text, NULL};
+    struct redact_json *json = redact_json_new(REDACT_JSON_OBJECTS, NULL, redact->print);
+    bool is_read = redact_json_add(json, text, &nowhere) == text.len;
+    bool is_whole = is_read && redact_json_is_complete(json);
+
+    redact_json_free(&json);
+    return is_whole;
+}
+
+static void give_edited(struct redact *redact, struct str text, const struct redact_edits *edits)
+{
+    uint64_t covers = 0;
+    size_t at = 0;
+
+    for (size_t i = 0; i <= edits->count; i++) {
+        const struct redact_edit *edit = i < edits->count ? &edits->items[i] : NULL;
+        size_t to = edit ? edit->from : text.len;
+
+        while (at < to) {
+            struct str part = step(str_make(text.data + at, to - at), JSON_STEP);
+
+            piece_add_input(redact, part);
+            at += part.len;
+            covers = piece_end_if_full(redact, covers + part.len);
+        }
+        if (!edit)
+            break;
+        piece_add_copy(redact, str_from(edit->text));
+        at = edit->to;
+        covers = piece_end_if_full(redact, covers + (edit->to - edit->from));
+    }
+    piece_end(redact, covers);
+    redact->runs += edits->count;
+}
+
+static void give_json(struct redact *redact, enum redact_json_form form, struct str text)
+{
+    const struct redact_json_sink sink = json_sink(redact);
+
+    redact->mode = MODE_JSON;
+    redact->json =
+        redact_json_new(form, form == REDACT_JSON_PATCH ? &redact->patch : NULL, redact->print);
+    add_json(redact, text);
+    if (redact->mode != MODE_JSON)
+        return;
+    redact_json_end(redact->json, &sink);
+    piece_end(redact, 0);
+}
+
+static void give_whole(struct redact *redact)
+{
+    struct str text = buf_str(&redact->whole);
+    struct redact_edits edits = {0};
+
+    if (text.len == 0)
+        return;
+    if (redact->is_patch) {
+        redact_patch_read(&redact->patch, text);
+        give_json(redact, REDACT_JSON_PATCH, text);
+    } else if (is_json(redact, text)) {
+        give_json(redact, REDACT_JSON_OBJECTS, text);
+    } else if (redact_yaml(&edits, text, redact->print) == 0) {
+        give_edited(redact, text, &edits);
+    } else {
+        give_withheld(redact, text, redact->reason);
+    }
+    redact_edits_free(&edits);
 }
 
 static void add_plain(void *context, struct str plain)
@@ -274,6 +389,9 @@ static void add_plain(void *context, struct str plain)
         return;
     case MODE_JSON:
         add_json(redact, plain);
+        return;
+    case MODE_WHOLE:
+        keep_whole(redact, plain);
         return;
     case MODE_WITHHOLD:
         give_withheld(redact, plain, redact->reason);
@@ -331,6 +449,8 @@ void redact_end(struct redact *redact, const struct redact_sink *sink)
     } else if (redact->mode == MODE_JSON) {
         redact_json_end(redact->json, &pieces);
         piece_end(redact, 0);
+    } else if (redact->mode == MODE_WHOLE) {
+        give_whole(redact);
     }
 }
 
@@ -350,6 +470,8 @@ void redact_free(struct redact **redact)
         return;
     inflate_free(&(*redact)->gz);
     redact_json_free(&(*redact)->json);
+    redact_patch_free(&(*redact)->patch);
+    secret_buf_free(&(*redact)->whole);
     fingerprint_free(&(*redact)->print);
     secret_buf_free(&(*redact)->text);
     free(*redact);

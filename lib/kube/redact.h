@@ -1,16 +1,19 @@
 /* redact.h - what may be recorded of a body. A filter that sees the bytes of one direction of one
  * exchange in the order in which they cross, and gives out pieces for the recording. No I/O; memory
- * does not depend on the body.
+ * does not depend on the body, but where one is read whole.
  *
- * The content encoding comes off first (gzip, several members too). Then one of three readings:
+ * The content encoding comes off first (gzip, several members too). Then one of four readings:
  *   pass      the resource bears no secrets: all bytes as they are
  *   json      it does, and the body is JSON, one value or many (watch): byte for byte as it came,
- *             but for the values of data.*, stringData.*, binaryData.*, token, message and the
- *             annotation last-applied-configuration, at any depth, however their keys are
- *             escaped; each is the string of fingerprint_placeholder() instead (null stays: it
- *             deletes). In a string with "-----BEGIN … PRIVATE KEY" all that follows those words is
- *             replaced; in a JSON patch, every `value`.
- *   withhold  it does, and cannot be read: given out by length and fingerprint alone. */
+ *             but for the values of data.*, stringData.*, binaryData.*, token, message, error and
+ *             the annotations that hold the object once more (last-applied-configuration), at any
+ *             depth, however their keys are escaped; each is the string of
+ *             fingerprint_placeholder() instead (null stays: it deletes). In a string with
+ *             "-----BEGIN … PRIVATE KEY" all that follows those words is replaced.
+ *   whole     the same of a request in YAML (redact_yaml.h), and of a JSON patch, where paths say
+ *             what is secret (redact_patch.h): kept until its end, then given out. Where it does
+ *             not come whole, each value of a patch is secret, and YAML that is not JSON is
+ *   withhold  it cannot be read: given out by length and fingerprint alone. */
 #pragma once
 
 #include <stdbool.h>
@@ -32,7 +35,12 @@ struct redact_config {
     struct str content_encoding; /* the header's value; empty: none */
     const struct fingerprint_key *key;
     struct str cluster; /* its id */
+    /* Nothing of the body goes on before redact_end(): it may be kept until then, as far as it has
+     * at most REDACT_WHOLE_MAX bytes. */
+    bool is_whole;
 };
+
+#define REDACT_WHOLE_MAX (((size_t)3 << 20) + ((size_t)64 << 10))
 
 enum redact_piece_kind { PIECE_BYTES, PIECE_WITHHELD };
 
@@ -65,7 +73,7 @@ struct redact_sink {
 struct redact *redact_new(const struct redact_config *config);
 
 /* The next bytes as they crossed. On return all of them are accounted for: given out, or counted in
- * `covers`. */
+ * `covers`; those of a body that is read whole, after redact_end(). */
 void redact_add(struct redact *redact, struct str wire_bytes, const struct redact_sink *sink);
 /* The body is over, or was cut. */
 void redact_end(struct redact *redact, const struct redact_sink *sink);

@@ -7,7 +7,8 @@
 #include "base/encode.h"
 #include "base/secret.h"
 
-#define KEY_MAX 64 /* longer than any key of the table */
+#define KEY_MAX REDACT_KEY_MAX
+#define OPERATION_DEPTH 2 /* of a JSON patch: an object in the array */
 
 enum state {
     TOP,        /* before a document, or after one */
@@ -28,8 +29,6 @@ enum state {
 /* A level of the path: one byte. */
 enum { LEVEL_OBJECT = 1, LEVEL_SECRETS = 2 /* each member's value is secret */ };
 
-enum key_class { KEY_PLAIN, KEY_SECRET /* its value */, KEY_MAP /* each member's value */ };
-
 /* Where in a number (RFC 8259 section 6). */
 enum number { SIGN, ZERO, INT, DOT, FRACTION, EXP, EXP_SIGN, EXP_INT, NUMBER_STATES };
 
@@ -45,6 +44,8 @@ struct pem {
 
 struct redact_json {
     enum redact_json_form form;
+    const struct redact_patch *patch;
+    size_t operations; /* of the patch, begun so far */
     struct fingerprint *print;
     uint64_t withheld;
     const char *reason;
@@ -61,6 +62,7 @@ struct redact_json {
     unsigned key_len;   /* KEY_MAX + 1: too long to matter */
     char key[KEY_MAX];
 
+    bool has_begun; /* a document has */
     bool is_withholding;
     bool is_tail;           /* withholding the rest of a string: its quotes are given out */
     bool is_raw;            /* what is fingerprinted are the bytes as they came */
@@ -76,11 +78,13 @@ struct run {
     const struct redact_json_sink *sink;
 };
 
-struct redact_json *redact_json_new(enum redact_json_form form, struct fingerprint *print)
+struct redact_json *redact_json_new(enum redact_json_form form, const struct redact_patch *patch,
+                                    struct fingerprint *print)
 {
     struct redact_json *json = xcalloc(1, sizeof *json);
 
     json->form = form;
+    json->patch = patch;
     json->print = print;
     return json;
 }
@@ -149,35 +153,22 @@ static void withhold_end(struct redact_json *json, struct run *run, const char *
     put_placeholder(json, run->sink);
 }
 
-static bool key_is(const struct redact_json *json, struct str name)
+/* Of an operation, what its path says. Fields that RFC 6902 does not know are secret. */
+static enum key_class classify_field(const struct redact_json *json, struct str name)
 {
-    return str_equal_nocase(str_make(json->key, json->key_len), name);
+    if (str_is(name, "value") && json->patch)
+        return redact_patch_class(json->patch, json->operations - 1);
+    return str_is(name, "op") || str_is(name, "path") || str_is(name, "from") ? KEY_PLAIN
+                                                                              : KEY_SECRET;
 }
 
-/* Case does not matter: a mistyped `Data` holds what its author took for a secret. */
 static enum key_class classify_key(const struct redact_json *json)
 {
-    static const struct {
-        struct str name;
-        enum key_class class;
-    } keys[] = {
-        {{"data", 4}, KEY_MAP},
-        {{"stringData", 10}, KEY_MAP},
-        {{"binaryData", 10}, KEY_MAP},
-        {{"kubectl.kubernetes.io/last-applied-configuration", 48}, KEY_SECRET},
-        {{"token", 5}, KEY_SECRET},   /* TokenRequest, TokenReview */
-        {{"message", 7}, KEY_SECRET}, /* Status: echoes values that were refused */
-        {{"error", 5}, KEY_SECRET},   /* TokenReview: the same */
-    };
+    struct str name = str_make(json->key, json->key_len);
 
-    if (json->key_len > KEY_MAX)
-        return KEY_PLAIN;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (json->key_len == keys[i].name.len && key_is(json, keys[i].name))
-            return keys[i].class;
-    if (json->form == REDACT_JSON_PATCH && key_is(json, STR("value")))
-        return KEY_SECRET;
-    return KEY_PLAIN;
+    if (json->form == REDACT_JSON_PATCH && json->depth == OPERATION_DEPTH)
+        return json->key_len > KEY_MAX ? KEY_SECRET : classify_field(json, name);
+    return json->key_len > KEY_MAX ? KEY_PLAIN : redact_key_class(name);
 }
 
 /* One more byte of a string; true when it completes the words after which a private key stands. */
@@ -349,6 +340,7 @@ static bool value_begin(struct redact_json *json, struct run *run, const char *a
     enum key_class class = in_object(json) ? json->key_class : KEY_PLAIN;
     bool is_member = in_object(json) && json->levels[json->depth - 1] & LEVEL_SECRETS;
 
+    json->operations += json->depth == OPERATION_DEPTH - 1;
     /* null says that there is no value */
     if (!json->is_withholding && c != 'n' &&
         (is_member || class == KEY_SECRET || (class == KEY_MAP && c != '{'))) {
@@ -385,6 +377,7 @@ static bool document_begin(struct redact_json *json, struct run *run, const char
 {
     if (*at != (json->form == REDACT_JSON_PATCH ? '[' : '{'))
         return broken(json, "broken_json");
+    json->has_begun = true;
     return value_begin(json, run, at);
 }
 
@@ -613,6 +606,11 @@ size_t redact_json_add(struct redact_json *json, struct str input,
     }
     run_end(json, &run, at);
     return (size_t)(at - input.data);
+}
+
+bool redact_json_is_complete(const struct redact_json *json)
+{
+    return json->state == TOP && json->has_begun;
 }
 
 void redact_json_end(struct redact_json *json, const struct redact_json_sink *sink)

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "kube/fingerprint.h"
+#include "kube/redact_patch.h"
 
 #define REDACT_JSON_DEPTH_MAX 1024
 
@@ -21,11 +22,12 @@ struct redact_json;
 
 enum redact_json_form {
     REDACT_JSON_OBJECTS, /* one object after another */
-    REDACT_JSON_PATCH,   /* RFC 6902: an array of operations, each `value` secret */
+    REDACT_JSON_PATCH,   /* RFC 6902: an array of operations */
 };
 
-/* `print` is borrowed. */
-struct redact_json *redact_json_new(enum redact_json_form form, struct fingerprint *print);
+/* What is passed is borrowed. `patch`: which values of a patch are secret; NULL: all are. */
+struct redact_json *redact_json_new(enum redact_json_form form, const struct redact_patch *patch,
+                                    struct fingerprint *print);
 
 /* Takes the next bytes; returns how many of them were read. Fewer than there are: the next one
  * breaks the JSON, see redact_json_reason(), and nothing more may be added. */
@@ -34,6 +36,9 @@ size_t redact_json_add(struct redact_json *json, struct str input,
 
 /* The input is over, or read no further: a value that is being withheld gets its placeholder. */
 void redact_json_end(struct redact_json *json, const struct redact_json_sink *sink);
+
+/* Would the input be whole if it ended here: documents, and nothing begun? */
+bool redact_json_is_complete(const struct redact_json *json);
 
 const char *redact_json_reason(const struct redact_json *json); /* NULL, broken_json, too_deep */
 uint64_t redact_json_withheld(const struct redact_json *json);  /* values replaced so far */

@@ -9,7 +9,6 @@
 #include "proxy/gateway_inside.h"
 
 #define WHOLE_BYTES_MAX ((size_t)256 << 10)
-#define WHOLE_SECRET_BYTES_MAX (((size_t)3 << 20) + ((size_t)64 << 10))
 
 /* The first segment of the path names the cluster; the rest is the target, byte for byte. */
 static struct str split_cluster(struct http_head *head)
@@ -79,7 +78,7 @@ static void plan_body(struct exchange *exchange, const struct exchange_request *
     bool needs_whole = redact_needs_whole(&exchange->info, type);
 
     exchange->has_body = request->has_body;
-    exchange->whole.limit = needs_whole ? WHOLE_SECRET_BYTES_MAX : WHOLE_BYTES_MAX;
+    exchange->whole.limit = needs_whole ? REDACT_WHOLE_MAX : WHOLE_BYTES_MAX;
     exchange->is_whole = !request->has_body || needs_whole ||
                          (request->is_length_known && request->length <= WHOLE_BYTES_MAX);
     /* A compressed body is never kept: a few bytes can be the beginning of a gigabyte. And who

@@ -156,8 +156,9 @@ static void put_encoding(struct buf *line, const struct redact *redact)
         event_text(line, "encoding", encoding);
 }
 
+/* `is_whole`: nothing of the body goes on before the end of it is recorded. */
 static struct redact *start_redact(struct exchange_record *record, enum direction of,
-                                   const struct http_head *head)
+                                   const struct http_head *head, bool is_whole)
 {
     struct recording *recording = record->recording;
 
@@ -168,6 +169,7 @@ static struct redact *start_redact(struct exchange_record *record, enum directio
         .content_encoding = http_head_get(head, "Content-Encoding"),
         .key = recording->recorder->config.fingerprint_key,
         .cluster = str_from(recording->config->cluster),
+        .is_whole = is_whole,
     });
 }
 
@@ -399,7 +401,8 @@ static int write_request(struct command *command, struct error *err)
 
     record->info = *command->info;
     *command->info = (struct request_info){0};
-    record->redact[DIRECTION_REQUEST] = start_redact(record, DIRECTION_REQUEST, command->head);
+    record->redact[DIRECTION_REQUEST] =
+        start_redact(record, DIRECTION_REQUEST, command->head, command->is_whole);
     if (command->is_whole && command->chunk_count)
         keep_body(&kept, command);
 
@@ -452,7 +455,7 @@ static int write_response(struct command *command, struct error *err)
 
     if (!is_interim && !record->redact[DIRECTION_RESPONSE])
         record->redact[DIRECTION_RESPONSE] =
-            start_redact(record, DIRECTION_RESPONSE, command->head);
+            start_redact(record, DIRECTION_RESPONSE, command->head, false);
     struct buf *line = begin_for(record, "response", &command->at);
     event_object(line, "responseStatus");
     event_int(line, "code", command->head->status);

@@ -60,6 +60,8 @@ struct body {
     const char *target, *type, *encoding;
     struct str bytes;
     size_t split; /* where it is cut in two; 0: not; SIZE_MAX: after every byte */
+    bool is_whole;
+    enum redact_direction direction;
 };
 
 /* Bytes of an exact size on the heap, so that the sanitizer sees one too many. */
@@ -81,11 +83,12 @@ static uint64_t run(struct result *result, const struct body *body)
     request_info_parse(&info, STR("PATCH"), str_from(body->target));
     struct redact *redact = redact_new(&(struct redact_config){
         .info = &info,
-        .direction = REDACT_REQUEST,
+        .direction = body->direction,
         .content_type = str_from(body->type),
         .content_encoding = str_from(body->encoding),
         .key = &key,
         .cluster = STR("demo"),
+        .is_whole = body->is_whole,
     });
     request_info_free(&info);
 
@@ -94,7 +97,7 @@ static uint64_t run(struct result *result, const struct body *body)
         size_t len = min_of(step, body->bytes.len - at);
 
         add_exact(redact, str_first(str_skip(body->bytes, at), len), &sink);
-        if (!body->encoding) /* everything is accounted for at once */
+        if (!body->encoding && !body->is_whole) /* everything is accounted for at once */
             assert_true(result->end == at + len);
         at += len;
         if (body->split != SIZE_MAX)
@@ -289,6 +292,9 @@ static void keep_canary_out_of_gzip_of_any_members(void **state)
         scoped(result_free) struct result plain = {0};
         struct body body = {secrets[i].target, secrets[i].type, NULL, text, 0};
 
+        if (strstr(secrets[i].type, "patch+"))
+            continue; /* only ever sent by clients, and those do not pack */
+        body.direction = REDACT_RESPONSE;
         run(&plain, &body);
         body.encoding = "gzip";
         for (size_t cut = 0; cut < text.len; cut += 7) { /* two members */
@@ -397,6 +403,9 @@ static void withhold_what_cannot_be_read(void **state)
         {SECRETS, "image/png", NULL, CANARY, "media_type", ""},
         {SECRETS, "application/json", "br", CANARY, "encoding", ""},
         {SECRETS, "application/json", "gzip, br", CANARY, "encoding", ""},
+        {SECRETS, "application/json", "zstd", CANARY, "encoding", ""},
+        {SECRETS, "application/json", "deflate", CANARY, "encoding", ""},
+        {SECRETS, "application/json", "gzip", "{\"data\":{\"a\":\"" CANARY "\"}}", "encoding", ""},
         {SECRETS, "application/json", NULL, "\"" CANARY "\"", "broken_json", ""},
         {SECRETS, "application/json", NULL, "[\"" CANARY "\"]", "broken_json", ""},
         {SECRETS, "application/json", NULL, "{\"a\":x" CANARY, "broken_json", "{\"a\":"},
