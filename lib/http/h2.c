@@ -8,24 +8,32 @@
 #include "base/scoped.h"
 #include "http/h2_stream.h"
 
+#define FRAME_HEAD_BYTES 9
 #define BLOCK_BYTES_MAX ((size_t)1 << 20) /* of decoded fields; beyond, the connection ends */
 #define SEND_BLOCK_BYTES_MAX ((size_t)512 << 10) /* nghttp2's own is 64 KiB */
 
 /* ---- Streams ---- */
 
-static struct stream *any_stream(const struct h2 *h2, int32_t id)
+struct stream *h2_stream_any(const struct h2 *h2, int32_t id)
 {
-    return nghttp2_session_get_stream_user_data(h2->session, id);
+    struct stream *stream = nghttp2_session_get_stream_user_data(h2->session, id);
+
+    if (stream || !h2->is_client)
+        return stream;
+    /* nghttp2 knows a request only once it begins to send it. Newest first. */
+    for (stream = h2->streams; stream && stream->id > id; stream = stream->next)
+        ;
+    return stream && stream->id == id ? stream : NULL;
 }
 
 struct stream *h2_stream_find(const struct h2 *h2, int32_t id)
 {
-    struct stream *stream = any_stream(h2, id);
+    struct stream *stream = h2_stream_any(h2, id);
 
     return stream && !stream->is_over ? stream : NULL;
 }
 
-static struct stream *stream_new(struct h2 *h2, int32_t id)
+struct stream *h2_stream_new(struct h2 *h2, int32_t id)
 {
     struct stream *stream = xcalloc(1, sizeof *stream);
 
@@ -39,7 +47,7 @@ static struct stream *stream_new(struct h2 *h2, int32_t id)
     return stream;
 }
 
-static void stream_free(struct stream *stream)
+void h2_stream_free(struct stream *stream)
 {
     struct h2 *h2 = stream->h2;
 
@@ -56,25 +64,35 @@ static void stream_free(struct stream *stream)
     free(stream);
 }
 
-/* Tells the caller that this was all, and forgets it. */
-static void stream_close(struct stream *stream, uint32_t code)
+/* What the caller does not know yet: it ended, and not by a clean end or its own wish. */
+static void tell_end(struct stream *stream, uint32_t code)
 {
     struct h2 *h2 = stream->h2;
-    bool is_complete = stream->has_request_ended && stream->is_all_sent;
+
+    if (h2->is_client) {
+        if (!stream->has_ended && (!stream->is_reset_by_us || stream->is_broken))
+            h2->answers.failed(h2->context, stream->id, h2_client_failure(stream, code), code);
+    } else if (!stream->is_reset_by_us && !(stream->has_ended && stream->is_all_sent)) {
+        h2->events.reset(h2->context, stream->id, code);
+    }
+}
+
+void h2_stream_close(struct stream *stream, uint32_t code)
+{
+    struct h2 *h2 = stream->h2;
 
     stream->is_over = true;
     if (stream->is_announced) {
-        if (!is_complete && !stream->is_reset_by_us)
-            h2->events.reset(h2->context, stream->id, code);
+        tell_end(stream, code);
         h2->events.closed(h2->context, stream->id);
     }
     nghttp2_session_set_stream_user_data(h2->session, stream->id, NULL);
-    stream_free(stream);
+    h2_stream_free(stream);
 }
 
 void h2_set_stream_context(struct h2 *h2, int32_t id, void *context)
 {
-    struct stream *stream = any_stream(h2, id);
+    struct stream *stream = h2_stream_any(h2, id);
 
     if (stream)
         stream->context = context;
@@ -82,7 +100,7 @@ void h2_set_stream_context(struct h2 *h2, int32_t id, void *context)
 
 void *h2_stream_context(const struct h2 *h2, int32_t id)
 {
-    struct stream *stream = any_stream(h2, id);
+    struct stream *stream = h2_stream_any(h2, id);
 
     return stream ? stream->context : NULL;
 }
@@ -118,10 +136,25 @@ static int spend(struct h2 *h2, enum h2_flood_kind kind)
 
 /* ---- What arrives ---- */
 
+/* nghttp2 resets a stream whose DATA are not what Content-Length declared, and does not say why. */
+static void note_cut(struct stream *stream, const nghttp2_frame_hd *frame)
+{
+    size_t len = frame->type == NGHTTP2_DATA ? frame->length : 0;
+
+    if (frame->flags & NGHTTP2_FLAG_END_STREAM)
+        stream->is_cut = stream->has_due && stream->taken + len < stream->due;
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *user_data)
 {
     struct h2 *h2 = user_data;
+    struct stream *stream = frame->stream_id ? h2_stream_any(h2, frame->stream_id) : NULL;
 
+    if (stream) {
+        stream->wire_in += FRAME_HEAD_BYTES + frame->length;
+        if (frame->type == NGHTTP2_DATA || frame->type == NGHTTP2_HEADERS)
+            note_cut(stream, frame);
+    }
     switch (frame->type) {
     case NGHTTP2_HEADERS:
         h2->block_bytes = 0;
@@ -146,10 +179,10 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    struct stream *stream = stream_new(h2, id);
+    struct stream *stream = h2_stream_new(h2, id);
 
     if (nghttp2_session_set_stream_user_data(session, id, stream) != 0) {
-        stream_free(stream);
+        h2_stream_free(stream);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     return 0;
@@ -162,7 +195,6 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     struct h2 *h2 = user_data;
     struct stream *stream = h2_stream_find(h2, frame->hd.stream_id);
     struct str n = str_make(name, name_len), v = str_make(value, value_len);
-    bool is_head = frame->headers.cat == NGHTTP2_HCAT_REQUEST;
     bool is_pseudo = name_len > 0 && name[0] == ':';
 
     /* A small block can spell very much, and nghttp2 goes on to decode what we no longer keep. */
@@ -173,9 +205,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     /* nghttp2 has checked this by tables of its own; what goes on to HTTP/1.1 passes ours too. */
     if (!http_is_value(v) || (!is_pseudo && !http_is_token(n))) {
-        h2_stream_break(stream, NGHTTP2_PROTOCOL_ERROR);
+        h2_stream_refuse(stream);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
+    bool is_head = h2->is_client ? !stream->has_head : frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+
     h2_incoming_add(&stream->incoming, n, v, is_head ? HTTP_HEAD_BYTES_MAX : HTTP_TRAILER_BYTES_MAX,
                     is_head ? HTTP_FIELDS_MAX : HTTP_TRAILERS_MAX);
     return 0;
@@ -201,7 +235,7 @@ static void got_request(struct stream *stream)
     stream->is_announced = true;
     stream->is_head_request = str_is(incoming.head.method, "HEAD");
     if (status == 0) {
-        h2->events.request(h2->context, stream->id, &incoming.head, stream->has_request_ended);
+        h2->events.request(h2->context, stream->id, &incoming.head, stream->has_ended);
     } else {
         stream->is_refused = true;
         h2->events.refused(h2->context, stream->id, &incoming.head, status, problem);
@@ -217,11 +251,40 @@ static void got_trailers(struct stream *stream)
     stream->incoming = (struct h2_incoming){0};
     incoming.head.version = 20;
     if (!h2_incoming_are_trailers(&incoming))
-        h2_stream_break(stream, NGHTTP2_PROTOCOL_ERROR);
+        h2_stream_refuse(stream);
     else if (!stream->is_refused)
         h2->events.ended(h2->context, stream->id,
                          incoming.head.field_count ? &incoming.head : NULL);
     h2_incoming_free(&incoming);
+}
+
+static void got_head(struct stream *stream, const nghttp2_frame *frame)
+{
+    if (stream->h2->is_client ? stream->has_head : frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        got_trailers(stream);
+    else if (stream->h2->is_client)
+        h2_client_got_head(stream);
+    else
+        got_request(stream);
+}
+
+/* One that belongs to the connection, or ends a stream. */
+static void got_control(struct h2 *h2, const nghttp2_frame *frame)
+{
+    struct stream *stream;
+
+    if (!h2->is_client)
+        return;
+    if (frame->hd.type == NGHTTP2_GOAWAY) {
+        h2_client_got_goaway(h2);
+    } else if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
+        h2->has_settings = true;
+        h2->answers.limits(h2->context);
+    } else if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        stream = h2_stream_any(h2, frame->hd.stream_id);
+        if (stream)
+            stream->was_reset = true; /* it is closed next */
+    }
 }
 
 /* A frame that nghttp2 found to be right. */
@@ -230,19 +293,19 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct h2 *h2 = user_data;
     bool is_end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) {
+        got_control(h2, frame);
         return 0;
-    struct stream *stream = any_stream(h2, frame->hd.stream_id);
+    }
+    struct stream *stream = h2_stream_any(h2, frame->hd.stream_id);
 
     if (!stream)
         return 0;
-    stream->has_request_ended = stream->has_request_ended || is_end;
+    stream->has_ended = stream->has_ended || is_end;
     if (stream->is_over)
         return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        got_request(stream);
-    else if (frame->hd.type == NGHTTP2_HEADERS)
-        got_trailers(stream);
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        got_head(stream, frame);
     else if (is_end && !stream->is_refused)
         h2->events.ended(h2->context, stream->id, NULL);
     return 0;
@@ -263,6 +326,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         return nghttp2_session_consume_stream(session, id, len) == 0 ? 0
                                                                      : NGHTTP2_ERR_CALLBACK_FAILURE;
     stream->unconsumed += len;
+    stream->taken += len;
     h2->events.data(h2->context, id, str_make(data, len));
     return 0;
 }
@@ -270,10 +334,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *user_data)
 {
     struct h2 *h2 = user_data;
-    struct stream *stream = any_stream(h2, id);
+    struct stream *stream = h2_stream_any(h2, id);
 
     if (stream)
-        stream_close(stream, code);
+        h2_stream_close(stream, code);
     return 0;
 }
 
@@ -294,16 +358,22 @@ static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t len
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct h2 *h2 = user_data;
-    struct stream *stream = any_stream(h2, frame->hd.stream_id);
+    struct stream *stream = h2_stream_any(h2, frame->hd.stream_id);
     bool is_message = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
 
     if (frame->hd.type == NGHTTP2_RST_STREAM && (!stream || !stream->is_reset_by_us))
         ignore(spend(h2, H2_FLOOD_RESETS));
-    if (!stream || !is_message || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+    if (!stream || !is_message)
+        return 0;
+    stream->is_sent = true;
+    stream->wire_out += FRAME_HEAD_BYTES + frame->hd.length;
+    if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
     stream->is_all_sent = true;
+    if (h2->is_client)
+        return 0;
     /* The answer is complete and the request is not: its rest is not wanted (RFC 9113 8.1). */
-    if (!stream->has_request_ended && !stream->is_over) {
+    if (!stream->has_ended && !stream->is_over) {
         stream->is_reset_by_us = true;
         h2_stream_break(stream, NGHTTP2_NO_ERROR);
     }
@@ -343,6 +413,26 @@ static nghttp2_option *make_options(void)
     return options;
 }
 
+struct h2 *h2_open(bool is_client, const nghttp2_settings_entry *settings, size_t count,
+                   size_t window_bytes)
+{
+    struct h2 *h2 = xcalloc(1, sizeof *h2);
+    nghttp2_session_callbacks *callbacks = make_callbacks();
+    nghttp2_option *options = make_options();
+    int status = is_client ? nghttp2_session_client_new2(&h2->session, callbacks, h2, options)
+                           : nghttp2_session_server_new2(&h2->session, callbacks, h2, options);
+
+    if (status != 0 ||
+        nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, count) != 0 ||
+        nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
+                                              (int32_t)window_bytes) != 0)
+        abort(); /* out of memory */
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_option_del(options);
+    h2->is_client = is_client;
+    return h2;
+}
+
 struct h2 *h2_server_new(const struct h2_events *events, void *context)
 {
     /* Not among them: ENABLE_CONNECT_PROTOCOL. The API server has no RFC 8441 either. */
@@ -352,20 +442,10 @@ struct h2 *h2_server_new(const struct h2_events *events, void *context)
         /* counts 32 bytes per field */
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_HEAD_BYTES_MAX + 32 * HTTP_FIELDS_MAX},
     };
-    struct h2 *h2 = xcalloc(1, sizeof *h2);
-    nghttp2_session_callbacks *callbacks = make_callbacks();
-    nghttp2_option *options = make_options();
+    struct h2 *h2 = h2_open(false, settings, count_of(settings), H2_CONNECTION_WINDOW_BYTES);
 
     h2->events = *events;
     h2->context = context;
-    if (nghttp2_session_server_new2(&h2->session, callbacks, h2, options) != 0 ||
-        nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, count_of(settings)) !=
-            0 ||
-        nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
-                                              H2_CONNECTION_WINDOW_BYTES) != 0)
-        abort(); /* out of memory */
-    nghttp2_session_callbacks_del(callbacks);
-    nghttp2_option_del(options);
     return h2;
 }
 
@@ -375,7 +455,7 @@ void h2_free(struct h2 **h2)
         return;
     assert(!(*h2)->is_busy);
     while ((*h2)->streams)
-        stream_free((*h2)->streams);
+        h2_stream_free((*h2)->streams);
     nghttp2_session_del((*h2)->session);
     free(*h2);
     *h2 = NULL;
@@ -466,7 +546,7 @@ void h2_lost(struct h2 *h2)
     for (struct stream *stream = h2->streams; stream; stream = stream->next)
         stream->is_over = true;
     while (h2->streams)
-        stream_close(h2->streams, NGHTTP2_CANCEL);
+        h2_stream_close(h2->streams, NGHTTP2_CANCEL);
     h2->is_busy = false;
 }
 

@@ -14,6 +14,8 @@
 
 static void add_pseudo(struct http_head *head, struct str name, struct str value)
 {
+    uint64_t status;
+
     head->version = 20;
     if (str_is(name, ":method"))
         head->method = http_head_keep(head, value);
@@ -21,6 +23,8 @@ static void add_pseudo(struct http_head *head, struct str name, struct str value
         head->target = http_head_keep(head, value);
     else if (str_is(name, ":authority"))
         head->authority = http_head_keep(head, value);
+    else if (str_is(name, ":status") && num_parse_u64(value, 999, &status))
+        head->status = (int)status;
     /* :scheme says nothing that the connection does not */
 }
 
@@ -95,6 +99,17 @@ int h2_incoming_finish_request(struct h2_incoming *incoming, const char **proble
     return *problem ? 400 : 0;
 }
 
+bool h2_incoming_finish_response(struct h2_incoming *incoming)
+{
+    struct http_head *head = &incoming->head;
+    uint64_t length;
+
+    head->version = 20;
+    return !incoming->is_too_large && head->status >= 100 && head->status <= 599 &&
+           head->status != 101 &&
+           (!http_head_has(head, "content-length") || http_head_length(head, &length));
+}
+
 bool h2_incoming_are_trailers(const struct h2_incoming *incoming)
 {
     for (size_t i = 0; i < incoming->head.field_count; i++)
@@ -137,12 +152,52 @@ static struct str lower_case(struct h2_outgoing *outgoing, struct str name)
 
 static void push(struct h2_outgoing *outgoing, struct str name, struct str value)
 {
+    /* Never the same twice: in the peer's table it would only drive out what is worth keeping, such
+     * as a long Authorization. */
+    bool is_unique = str_is(name, "audit-id");
+
     outgoing->fields[outgoing->count++] = (nghttp2_nv){
         .name = (uint8_t *)name.data,
         .namelen = name.len,
         .value = (uint8_t *)(value.len ? value.data : ""),
         .valuelen = value.len,
+        .flags = is_unique ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
     };
+}
+
+static void push_pseudo(struct h2_outgoing *outgoing, const char *name, struct str value)
+{
+    push(outgoing, str_from(name), http_head_keep(&outgoing->names, value));
+}
+
+enum outgoing_kind { OUTGOING_REQUEST, OUTGOING_RESPONSE, OUTGOING_TRAILERS };
+
+static bool is_passed(struct http_field field, enum outgoing_kind kind)
+{
+    switch (kind) {
+    case OUTGOING_REQUEST: /* the one value that HTTP/2 allows */
+        return !is_forbidden(field.name) || (str_equal_nocase(field.name, STR("te")) &&
+                                             str_equal_nocase(field.value, STR("trailers")));
+    case OUTGOING_RESPONSE:
+        return !is_forbidden(field.name);
+    case OUTGOING_TRAILERS:
+        return !is_forbidden(field.name) && http_is_trailer(field.name);
+    }
+    unreachable();
+}
+
+static bool push_fields(struct h2_outgoing *outgoing, const struct http_head *head,
+                        enum outgoing_kind kind)
+{
+    for (size_t i = 0; i < head->field_count; i++) {
+        struct http_field field = head->fields[i];
+
+        if (!http_is_token(field.name) || !http_is_value(field.value))
+            return false;
+        if (is_passed(field, kind))
+            push(outgoing, lower_case(outgoing, field.name), field.value);
+    }
+    return true;
 }
 
 bool h2_outgoing_fill(struct h2_outgoing *outgoing, const struct http_head *head)
@@ -151,21 +206,26 @@ bool h2_outgoing_fill(struct h2_outgoing *outgoing, const struct http_head *head
     char status[16];
 
     outgoing->fields = xcalloc(head->field_count + 1, sizeof *outgoing->fields);
-    if (!is_trailers) {
-        if (head->status < 100 || head->status > 599)
-            return false;
-        snprintf(status, sizeof status, "%d", head->status);
-        push(outgoing, STR(":status"), http_head_keep(&outgoing->names, str_from(status)));
-    }
-    for (size_t i = 0; i < head->field_count; i++) {
-        struct http_field field = head->fields[i];
+    if (is_trailers)
+        return push_fields(outgoing, head, OUTGOING_TRAILERS);
+    if (head->status < 100 || head->status > 599)
+        return false;
+    snprintf(status, sizeof status, "%d", head->status);
+    push_pseudo(outgoing, ":status", str_from(status));
+    return push_fields(outgoing, head, OUTGOING_RESPONSE);
+}
 
-        if (!http_is_token(field.name) || !http_is_value(field.value))
-            return false;
-        if (!is_forbidden(field.name) && (!is_trailers || http_is_trailer(field.name)))
-            push(outgoing, lower_case(outgoing, field.name), field.value);
-    }
-    return true;
+bool h2_outgoing_fill_request(struct h2_outgoing *outgoing, const struct http_head *head)
+{
+    outgoing->fields = xcalloc(head->field_count + 4, sizeof *outgoing->fields);
+    if (!http_is_token(head->method) || !http_is_target(head->target) ||
+        !http_is_authority(head->authority))
+        return false;
+    push(outgoing, STR(":method"), head->method);
+    push(outgoing, STR(":scheme"), STR("https"));
+    push(outgoing, STR(":authority"), head->authority);
+    push(outgoing, STR(":path"), head->target);
+    return push_fields(outgoing, head, OUTGOING_REQUEST);
 }
 
 void h2_outgoing_free(struct h2_outgoing *outgoing)

@@ -18,6 +18,8 @@ void h2_incoming_add(struct h2_incoming *incoming, struct str name, struct str v
                      size_t bytes_max, size_t fields_max);
 /* The request's head is complete. 0, or the status to answer with, and why in `problem`. */
 int h2_incoming_finish_request(struct h2_incoming *incoming, const char **problem);
+/* The response's head is complete, interim or final: false when it is not one that HTTP allows. */
+bool h2_incoming_finish_response(struct h2_incoming *incoming);
 /* May all of these stand among trailers? */
 bool h2_incoming_are_trailers(const struct h2_incoming *incoming);
 void h2_incoming_free(struct h2_incoming *incoming);
@@ -32,4 +34,6 @@ struct h2_outgoing {
 /* A response's status and fields without those that HTTP/2 forbids; with `head` of trailers (status
  * 0) the fields that may be trailers. False when one may not be sent. */
 bool h2_outgoing_fill(struct h2_outgoing *outgoing, const struct http_head *head);
+/* A request: pseudo fields for https, and fields without those that HTTP/2 forbids. */
+bool h2_outgoing_fill_request(struct h2_outgoing *outgoing, const struct http_head *head);
 void h2_outgoing_free(struct h2_outgoing *outgoing);

@@ -14,6 +14,12 @@ void h2_stream_break(struct stream *stream, uint32_t code)
     ignore(nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, code));
 }
 
+void h2_stream_refuse(struct stream *stream)
+{
+    stream->has_ended = false;
+    h2_stream_break(stream, NGHTTP2_PROTOCOL_ERROR);
+}
+
 static int submit_trailers(struct stream *stream)
 {
     scoped(h2_outgoing_free) struct h2_outgoing outgoing = {0};
@@ -47,7 +53,7 @@ static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *unused, 
     if (stream->trailers && stream->trailers->field_count > 0) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
         if (submit_trailers(stream) != 0) {
-            stream->is_over = stream->is_reset_by_us = true;
+            stream->is_over = stream->is_reset_by_us = stream->is_broken = true;
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
     }
@@ -70,12 +76,17 @@ int h2_out_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     return h2->out->len >= h2->out_max ? NGHTTP2_ERR_PAUSE : 0;
 }
 
+nghttp2_data_provider h2_out_provider(struct stream *stream)
+{
+    return (nghttp2_data_provider){.source.ptr = stream, .read_callback = read_data};
+}
+
 void h2_informational(struct h2 *h2, int32_t id, const struct http_head *head)
 {
     scoped(h2_outgoing_free) struct h2_outgoing outgoing = {0};
     struct stream *stream = h2_stream_find(h2, id);
 
-    if (!stream || stream->has_responded)
+    if (!stream || stream->has_begun)
         return;
     if (head->status < 100 || head->status > 199 || head->status == 101 ||
         !h2_outgoing_fill(&outgoing, head))
@@ -84,10 +95,9 @@ void h2_informational(struct h2 *h2, int32_t id, const struct http_head *head)
                                   outgoing.count, NULL));
 }
 
-/* What Content-Length says of this response's body. */
-static void note_promise(struct stream *stream, const struct http_head *head)
+void h2_out_note_promise(struct stream *stream, const struct http_head *head)
 {
-    bool is_none = stream->is_head_request || head->status == 304;
+    bool is_none = head->status && (stream->is_head_request || head->status == 304);
 
     stream->has_promise = !is_none && http_head_length(head, &stream->promised);
 }
@@ -96,14 +106,14 @@ void h2_respond(struct h2 *h2, int32_t id, const struct http_head *head, bool is
 {
     scoped(h2_outgoing_free) struct h2_outgoing outgoing = {0};
     struct stream *stream = h2_stream_find(h2, id);
-    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_data};
+    nghttp2_data_provider provider = h2_out_provider(stream);
 
     if (!stream)
         return;
-    assert(!stream->has_responded && head->status >= 200);
-    stream->has_responded = true;
+    assert(!stream->has_begun && head->status >= 200);
+    stream->has_begun = true;
     stream->is_whole = is_whole;
-    note_promise(stream, head);
+    h2_out_note_promise(stream, head);
     if (!h2_outgoing_fill(&outgoing, head) ||
         (is_whole && stream->has_promise && stream->promised > 0) ||
         nghttp2_submit_response(h2->session, id, outgoing.fields, outgoing.count,
@@ -120,7 +130,7 @@ void h2_data_adopt(struct h2 *h2, int32_t id, struct chunk *chunk)
         chunk_free(&chunk);
         return;
     }
-    assert(stream->has_responded && !stream->is_whole);
+    assert(stream->has_begun && !stream->is_whole);
     if (stream->has_promise && len > stream->promised - stream->given) {
         chunk_free(&chunk);
         stream->is_complete = stream->is_broken = true;
@@ -139,7 +149,7 @@ void h2_end(struct h2 *h2, int32_t id, const struct http_head *trailers)
 
     if (!stream || stream->is_complete || stream->is_whole)
         return;
-    assert(stream->has_responded);
+    assert(stream->has_begun);
     stream->is_complete = true;
     stream->is_broken = stream->has_promise && stream->given != stream->promised;
     if (trailers) {
