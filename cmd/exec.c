@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "base/platform.h"
 #include "base/scoped.h"
+#include "base/tool.h"
 #include "child.h"
 #include "command.h"
 #include "options.h"
@@ -20,7 +21,6 @@
 #include "session/ulid.h"
 #include "session_end.h"
 #include "session_link.h"
-#include "tool.h"
 
 #define START_TIMEOUT_MS 60000
 #define END_TIMEOUT_MS 60000

@@ -30,6 +30,8 @@
 #define PORT_SPAN 12000 /* below Linux' range for outgoing connections, which begins at 32768 */
 #define GRACE_MS 2000
 
+extern char **environ;
+
 struct loopback {
     struct loop *loop;
     const char *session, *directory; /* borrowed from `config` */
@@ -238,7 +240,12 @@ static int open_gateway(struct loopback *loopback, const struct cert *cert, stru
 
     derive_ports(&loopback->kubeconfig, ports);
     memcpy(config.bearer_key, loopback->bearer_key, sizeof config.bearer_key);
-    loopback->upstream = upstream_kubeconfig_new(&loopback->kubeconfig);
+    loopback->upstream = upstream_kubeconfig_new(&(struct upstream_kubeconfig_config){
+        .loop = loopback->loop,
+        .kubeconfig = &loopback->kubeconfig,
+        .environment = environ, /* exec starts this process before it sets that of CMD */
+        .session = loopback->session,
+    });
     config.upstream_self = loopback->upstream;
     loopback->gateway = gateway_start(&config, err);
     return loopback->gateway ? 0 : -1;

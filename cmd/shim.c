@@ -17,10 +17,10 @@
 #include "base/num.h"
 #include "base/platform.h"
 #include "base/scoped.h"
+#include "base/tool.h"
 #include "child.h"
 #include "proxy/control_client.h"
 #include "proxy/session_dir.h"
-#include "tool.h"
 
 #define ANSWER_TIMEOUT_MS 60000
 #define DEPTH_MAX 8

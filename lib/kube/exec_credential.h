@@ -2,6 +2,7 @@
  * (client.authentication.k8s.io; https://kubernetes.io/docs/reference/config-api/). No I/O. */
 #pragma once
 
+#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,3 +28,24 @@ must_use int exec_credential_parse(struct exec_credential *request, struct str t
  * `expires_unix_s`; 0: no time is stated, kubectl asks again after a 401. */
 void exec_credential_write(struct buf *out, const struct exec_credential *request,
                            const char *token, int64_t expires_unix_s);
+
+/* --- The other side: we run the plugin. */
+
+/* Appends the value of KUBERNETES_EXEC_INFO. `cluster`: spec.cluster, borrowed, or NULL. */
+void exec_credential_write_request(struct buf *out, const char *api_version, json_object *cluster);
+
+/* What a plugin answered. All zero is a valid, empty one. */
+struct exec_credential_reply {
+    char *token;             /* owned, secret; NULL: none */
+    char *certificate_pem;   /* owned; both or none */
+    char *key_pem;           /* owned, secret */
+    int64_t expires_unix_us; /* 0: not said, it holds until it is refused */
+};
+
+/* Parses what a plugin printed, asked in `api_version`. ERROR_PROTOCOL: not one JSON document, not
+ * an ExecCredential of that version, neither token nor certificate and key, control characters in
+ * the token, no RFC 3339 time. The text holds nothing of the answer but its version. Fills `reply`
+ * on success only. */
+must_use int exec_credential_parse_reply(struct exec_credential_reply *reply, struct str text,
+                                         const char *api_version, struct error *err);
+void exec_credential_reply_free(struct exec_credential_reply *reply); /* wipes */

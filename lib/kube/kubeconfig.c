@@ -45,6 +45,32 @@ static enum io add_file(struct kubeconfig *config, const char *path, struct erro
     return IO_OK;
 }
 
+/* An id names a cluster in URLs, files and signatures: two clusters must not share one. */
+static int check_ids(const struct kubeconfig *config, struct error *err)
+{
+    for (size_t i = 0; i < config->cluster_count; i++) {
+        const struct kubeconfig_cluster *cluster = &config->clusters[i];
+        const struct kubeconfig_cluster *first =
+            kubeconfig_find_cluster_id(config, str_from(cluster->id));
+
+        if (strcmp(cluster->id, KUBECONFIG_ID_NONE) == 0)
+            error_set(err, ERROR_CONFIG,
+                      "a cluster of the kubeconfig is called \"%s\": recordings use this name for "
+                      "commands without a cluster",
+                      cluster->name);
+        else if (first != cluster)
+            error_set(
+                err, ERROR_CONFIG,
+                "the clusters \"%.100s\" and \"%.100s\" of the kubeconfig have the same short "
+                "name, %s",
+                first->name, cluster->name, cluster->id);
+        else
+            continue;
+        return error_fix(err, "give it another name in %.150s", config->files);
+    }
+    return 0;
+}
+
 int kubeconfig_load(struct kubeconfig *config, const char *list, const char *home,
                     struct error *err)
 {
@@ -67,6 +93,8 @@ int kubeconfig_load(struct kubeconfig *config, const char *list, const char *hom
         return error_fix(err, "set KUBECONFIG, or make one, for example with 'aws eks "
                               "update-kubeconfig --name CLUSTER'");
     }
+    if (check_ids(&loaded, err) < 0)
+        return -1;
     *config = loaded;
     loaded = (struct kubeconfig){0};
     return 0;
@@ -89,7 +117,24 @@ static void free_cluster(struct kubeconfig_cluster *cluster)
     free(cluster->ca_pem);
     free(cluster->ca_file);
     free(cluster->tls_server_name);
-    free(cluster->proxy_url);
+    secret_free(&cluster->proxy_url);
+    free(cluster->extensions);
+    secret_free(&cluster->exec_config);
+}
+
+static void free_exec(struct kubeconfig_exec *exec)
+{
+    if (!exec)
+        return;
+    free(exec->command);
+    free(exec->api_version);
+    free_texts(exec->args);
+    for (char **variable = exec->env; variable && *variable; variable++)
+        secret_wipe(*variable, strlen(*variable));
+    free_texts(exec->env);
+    free(exec->install_hint);
+    free(exec->interactive_mode);
+    free(exec);
 }
 
 static void free_user(struct kubeconfig_user *user)
@@ -104,7 +149,7 @@ static void free_user(struct kubeconfig_user *user)
     free(user->username);
     secret_free(&user->password);
     free(user->auth_provider);
-    free(user->exec_command);
+    free_exec(user->exec);
     free(user->as);
     free(user->as_uid);
     free_texts(user->as_groups);
@@ -113,6 +158,7 @@ static void free_user(struct kubeconfig_user *user)
         free_texts(user->as_extra[i].values);
     }
     free(user->as_extra);
+    free(user->extensions);
 }
 
 void kubeconfig_free(struct kubeconfig *config)
@@ -126,11 +172,13 @@ void kubeconfig_free(struct kubeconfig *config)
         free(config->contexts[i].cluster);
         free(config->contexts[i].user);
         free(config->contexts[i].namespace);
+        free(config->contexts[i].extensions);
     }
     free(config->clusters);
     free(config->users);
     free(config->contexts);
     free(config->current_context);
+    free(config->extensions);
     free(config->files);
     *config = (struct kubeconfig){0};
 }
@@ -215,42 +263,6 @@ const struct kubeconfig_context *kubeconfig_choose(const struct kubeconfig *conf
         return NULL;
     }
     return context;
-}
-
-/* --- what this release cannot do */
-
-static int unsupported(struct error *err, const char *whose, const char *name, const char *what,
-                       const char *fix)
-{
-    error_set(err, ERROR_CONFIG,
-              "the %s \"%.100s\" of the kubeconfig %s, which this release cannot", whose, name,
-              what);
-    return error_fix(err, "%s", fix);
-}
-
-int kubeconfig_supported(const struct kubeconfig_cluster *cluster,
-                         const struct kubeconfig_user *user, struct error *err)
-{
-    static const char credentials[] =
-        "give the user a token, a tokenFile or a client certificate instead";
-
-    if (cluster && cluster->proxy_url)
-        return unsupported(err, "cluster", cluster->name, "uses proxy-url",
-                           "use a server address that is reachable without a proxy");
-    if (cluster && cluster->is_insecure && (cluster->ca_pem || cluster->ca_file)) {
-        error_set(err, ERROR_CONFIG,
-                  "the cluster \"%.100s\" of the kubeconfig has a CA and insecure-skip-tls-verify",
-                  cluster->name); /* as client-go's rest.TLSConfigFor */
-        return error_fix(err, "remove insecure-skip-tls-verify: with the CA it is not needed");
-    }
-    if (user && user->exec_command)
-        return unsupported(err, "user", user->name, "gets its credentials from an exec plugin",
-                           credentials);
-    if (user && user->auth_provider)
-        return unsupported(err, "user", user->name, "uses auth-provider", credentials);
-    if (user && (user->username || user->password))
-        return unsupported(err, "user", user->name, "uses username and password", credentials);
-    return 0;
 }
 
 /* --- the id */

@@ -12,6 +12,7 @@
 
 #define KUBECONFIG_FILE_BYTES_MAX ((size_t)8 << 20)
 #define KUBECONFIG_ID_BYTES_MAX 63
+#define KUBECONFIG_ID_NONE "none" /* of the journal of commands that have no cluster */
 
 /* Strings are owned by the kubeconfig; NULL: the field is absent or empty. `*_file` paths are
  * absolute where the path of their kubeconfig was. Where both are there, PEM text from `*-data`
@@ -23,8 +24,22 @@ struct kubeconfig_cluster {
     char *ca_pem;
     char *ca_file;
     char *tls_server_name;
-    char *proxy_url;
+    char *proxy_url; /* may hold a password: secret */
     bool is_insecure;
+    bool has_no_compression;
+    char *extensions;  /* JSON: the list, without the next one */
+    char *exec_config; /* JSON: of the extension client.authentication.k8s.io/exec; may be secret */
+};
+
+/* How a plugin is run for a user's credentials (ExecConfig). Nothing in it is checked yet. */
+struct kubeconfig_exec {
+    char *command; /* a path where there is a slash in it, else a name for PATH */
+    char *api_version;
+    char **args; /* ends with NULL; NULL when there are none */
+    char **env;  /* "NAME=VALUE", secret; as args */
+    char *install_hint;
+    char *interactive_mode;
+    bool provides_cluster_info;
 };
 
 struct kubeconfig_extra { /* one key of as-user-extra */
@@ -43,12 +58,13 @@ struct kubeconfig_user {
     char *username;
     char *password;      /* secret */
     char *auth_provider; /* its name */
-    char *exec_command;
+    struct kubeconfig_exec *exec;
     char *as;
     char *as_uid;
     char **as_groups; /* ends with NULL; NULL when there are none */
     struct kubeconfig_extra *as_extra;
     size_t as_extra_count;
+    char *extensions; /* JSON */
 };
 
 struct kubeconfig_context {
@@ -56,6 +72,7 @@ struct kubeconfig_context {
     char *cluster; /* a name, that may be missing among the clusters */
     char *user;
     char *namespace;
+    char *extensions; /* JSON */
 };
 
 /* All zero is a valid, empty one. In order of appearance; names are unique. The number of a user is
@@ -69,7 +86,8 @@ struct kubeconfig {
     struct kubeconfig_context *contexts;
     size_t context_count;
     char *current_context;
-    char *files; /* what was read, "a:b", for messages */
+    char *extensions; /* JSON; of the first file that has some */
+    char *files;      /* what was read, "a:b", for messages */
 };
 
 /* One file. `path` is for messages ("path:line: …") and for relative paths in it. What is already
@@ -81,8 +99,8 @@ must_use int kubeconfig_add(struct kubeconfig *config, const char *path, struct 
 
 /* What kubectl would use: `list` is the value of KUBECONFIG ("a:b"; empty parts and missing files
  * are skipped), or with NULL or "" the file `home`/.kube/config. Fills `config` on success only.
- * ERROR_CONFIG, with a fix: no file there, unreadable, larger than KUBECONFIG_FILE_BYTES_MAX, or
- * as kubeconfig_add(). */
+ * ERROR_CONFIG, with a fix: no file there, unreadable, larger than KUBECONFIG_FILE_BYTES_MAX, two
+ * clusters with the same id, one whose id is KUBECONFIG_ID_NONE, or as kubeconfig_add(). */
 must_use int kubeconfig_load(struct kubeconfig *config, const char *list, const char *home,
                              struct error *err);
 void kubeconfig_free(struct kubeconfig *config); /* wipes what is secret */
@@ -102,10 +120,11 @@ const struct kubeconfig_user *kubeconfig_find_user(const struct kubeconfig *conf
 must_use const struct kubeconfig_context *kubeconfig_choose(const struct kubeconfig *config,
                                                             const char *name, struct error *err);
 
-/* What this release cannot do of a cluster or a user (either may be NULL): 0 when there is nothing,
- * else ERROR_CONFIG, one sentence and a fix. */
-must_use int kubeconfig_supported(const struct kubeconfig_cluster *cluster,
-                                  const struct kubeconfig_user *user, struct error *err);
+/* What kubectl would refuse in a cluster or a user (either may be NULL; clientcmd/validation.go and
+ * rest.TLSConfigFor), and what cannot be done here: 0 when there is nothing, else ERROR_CONFIG, one
+ * sentence and a fix. */
+must_use int kubeconfig_check(const struct kubeconfig_cluster *cluster,
+                              const struct kubeconfig_user *user, struct error *err);
 
 /* "https://host:port/prefix" taken apart. All zero is a valid, empty one. */
 struct kubeconfig_server {
@@ -138,7 +157,8 @@ struct kubeconfig_private {
 /* Appends the kubeconfig for CMD, as JSON (which kubectl reads, and which has no ambiguous word):
  * all contexts, names and namespaces; each cluster at <base_url>/<id> with our CA; each user with
  * an exec stanza of its own (KHOOP_SESSION_DIR, KHOOP_USER = its number) and its as, as-groups,
- * as-uid, as-user-extra. No credential of the user's is in it. A context that names a missing
- * cluster stays unusable. One that names a missing user, or none, gets an entry for nobody. */
+ * as-uid, as-user-extra; disable-compression and all extensions. No credential of the user's is in
+ * it. A context that names a missing cluster stays unusable. One that names a missing user, or
+ * none, gets an entry for nobody. */
 void kubeconfig_write_private(struct buf *out, const struct kubeconfig *config,
                               const struct kubeconfig_private *with);

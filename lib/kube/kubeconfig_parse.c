@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/encode.h"
+#include "base/jsondoc.h"
 #include "base/num.h"
 #include "base/scoped.h"
 #include "base/secret.h"
@@ -12,6 +13,7 @@
 
 /* What one file may become in memory: aliases name the same text many times. */
 #define COPIED_BYTES_MAX ((size_t)64 << 20)
+#define EXTENSION_DEPTH_MAX 60 /* jsondoc_parse() reads 64 */
 
 struct source {
     const char *path;
@@ -34,6 +36,7 @@ static const struct field cluster_fields[] = {
     {"certificate-authority", FIELD_PATH, offsetof(struct kubeconfig_cluster, ca_file)},
     {"certificate-authority-data", FIELD_PEM, offsetof(struct kubeconfig_cluster, ca_pem)},
     {"proxy-url", FIELD_TEXT, offsetof(struct kubeconfig_cluster, proxy_url)},
+    {"disable-compression", FIELD_BOOL, offsetof(struct kubeconfig_cluster, has_no_compression)},
 };
 
 static const struct field user_fields[] = {
@@ -47,6 +50,13 @@ static const struct field user_fields[] = {
     {"password", FIELD_TEXT, offsetof(struct kubeconfig_user, password)},
     {"as", FIELD_TEXT, offsetof(struct kubeconfig_user, as)},
     {"as-uid", FIELD_TEXT, offsetof(struct kubeconfig_user, as_uid)},
+};
+
+static const struct field exec_fields[] = {
+    {"apiVersion", FIELD_TEXT, offsetof(struct kubeconfig_exec, api_version)},
+    {"installHint", FIELD_TEXT, offsetof(struct kubeconfig_exec, install_hint)},
+    {"interactiveMode", FIELD_TEXT, offsetof(struct kubeconfig_exec, interactive_mode)},
+    {"provideClusterInfo", FIELD_BOOL, offsetof(struct kubeconfig_exec, provides_cluster_info)},
 };
 
 static const struct field context_fields[] = {
@@ -142,6 +152,11 @@ static int read_pem(struct source *source, const struct yaml_node *map, const ch
     return 0;
 }
 
+static bool is_yes(const struct yaml_node *boolean)
+{
+    return strchr("yYtT", boolean->text.data[0]) || str_equal_nocase(boolean->text, STR("on"));
+}
+
 static int read_bool(struct source *source, const struct yaml_node *map, const char *key,
                      bool *value, struct error *err)
 {
@@ -154,7 +169,7 @@ static int read_bool(struct source *source, const struct yaml_node *map, const c
                   node->line, key, yaml_kind_name(node->kind));
         return -1;
     }
-    *value = strchr("yYtT", node->text.data[0]) || str_equal_nocase(node->text, STR("on"));
+    *value = is_yes(node);
     return 0;
 }
 
@@ -229,26 +244,159 @@ static int read_extra(struct source *source, const struct yaml_node *map,
     return 0;
 }
 
+/* [{name: N, value: V}] as "N=V". */
+static int read_env(struct source *source, const struct yaml_node *map,
+                    struct kubeconfig_exec *exec, struct error *err)
+{
+    const struct yaml_node *list = yaml_get(map, "env");
+
+    if (!list)
+        return 0;
+    if (list->kind != YAML_LIST)
+        return wrong_kind(source, list, "env", "a list of maps", err);
+    exec->env = xcalloc(list->count + 1, sizeof *exec->env);
+    for (size_t i = 0; i < list->count; i++) {
+        scoped(free_text) char *name = NULL;
+        scoped(secret_free) char *value = NULL;
+
+        if (list->items[i]->kind != YAML_MAP)
+            return wrong_kind(source, list->items[i], "env", "a list of maps", err);
+        if (read_text(source, list->items[i], "name", &name, err) < 0 ||
+            read_text(source, list->items[i], "value", &value, err) < 0)
+            return -1;
+        exec->env[i] = xasprintf("%s=%s", name ? name : "", value ? value : "");
+    }
+    return 0;
+}
+
+static int read_exec(struct source *source, const struct yaml_node *map,
+                     struct kubeconfig_user *user, struct error *err)
+{
+    scoped(free_text) char *command = NULL;
+
+    if (map->kind != YAML_MAP)
+        return wrong_kind(source, map, "exec", "a map", err);
+    user->exec = xcalloc(1, sizeof *user->exec);
+    if (read_text(source, map, "command", &command, err) < 0 ||
+        read_fields(source, map, exec_fields, count_of(exec_fields), user->exec, err) < 0 ||
+        read_texts(source, yaml_get(map, "args"), "args", &user->exec->args, err) < 0 ||
+        read_env(source, map, user->exec, err) < 0)
+        return -1;
+    if (command) /* without a slash it is looked up in PATH */
+        user->exec->command = strchr(command, '/') ? resolve_path(source, command) : take(command);
+    return 0;
+}
+
 static int read_plugins(struct source *source, const struct yaml_node *map,
                         struct kubeconfig_user *user, struct error *err)
 {
     const struct yaml_node *exec = yaml_get(map, "exec");
     const struct yaml_node *provider = yaml_get(map, "auth-provider");
-    scoped(free_text) char *command = NULL;
 
-    if (exec && exec->kind != YAML_MAP)
-        return wrong_kind(source, exec, "exec", "a map", err);
     if (provider && provider->kind != YAML_MAP)
         return wrong_kind(source, provider, "auth-provider", "a map", err);
-    if (read_text(source, exec, "command", &command, err) < 0 ||
-        read_text(source, provider, "name", &user->auth_provider, err) < 0)
+    if (read_text(source, provider, "name", &user->auth_provider, err) < 0)
         return -1;
     if (provider && !user->auth_provider)
         user->auth_provider = xstrdup("without a name");
-    if (exec) /* a command without a slash is looked up in PATH */
-        user->exec_command = !command               ? xstrdup("without a command")
-                             : strchr(command, '/') ? resolve_path(source, command)
-                                                    : take(command);
+    return exec ? read_exec(source, exec, user, err) : 0;
+}
+
+/* --- extensions: whatever others put there, as JSON */
+
+/* NULL: it is none in JSON, as 0x10. */
+static json_object *number_to_json(struct str text)
+{
+    scoped(buf_free) struct buf list = {.limit = text.len + 3};
+    struct error ignored = {0};
+
+    buf_printf(&list, "[%.*s]", STR_ARG(text)); /* its end must be seen */
+    scoped(jsondoc_free) json_object *parsed = jsondoc_parse(buf_str(&list), &ignored);
+
+    return parsed ? json_object_get(json_object_array_get_idx(parsed, 0)) : NULL;
+}
+
+static json_object *scalar_to_json(const struct yaml_node *node)
+{
+    json_object *number = node->kind == YAML_NUMBER ? number_to_json(node->text) : NULL;
+
+    if (node->kind == YAML_NULL)
+        return NULL;
+    if (node->kind == YAML_BOOL)
+        return json_object_new_boolean(is_yes(node));
+    return number ? number
+                  : json_object_new_string_len(node->text.data ? node->text.data : "",
+                                               (int)node->text.len);
+}
+
+static int to_json(struct source *source, const struct yaml_node *node, unsigned depth,
+                   json_object **json, struct error *err)
+{
+    if (depth > EXTENSION_DEPTH_MAX)
+        return error_set(err, ERROR_CONFIG, "%s:%u: nested too deeply", source->path, node->line);
+    if (count_copy(source, node->text.len, node, err) < 0)
+        return -1;
+    if (node->kind != YAML_LIST && node->kind != YAML_MAP) {
+        *json = scalar_to_json(node);
+        return 0;
+    }
+    scoped(jsondoc_free) json_object *made =
+        node->kind == YAML_LIST ? json_object_new_array() : json_object_new_object();
+
+    for (size_t i = 0; i < node->count; i++) {
+        scoped(free_text) char *key =
+            node->kind == YAML_MAP ? str_dup(node->items[i++]->text) : NULL;
+        json_object *item = NULL;
+
+        if (to_json(source, node->items[i], depth + 1, &item, err) < 0)
+            return -1;
+        if (key)
+            json_object_object_add(made, key, item);
+        else
+            json_object_array_add(made, item);
+    }
+    *json = take(made);
+    return 0;
+}
+
+static char *json_text(json_object *json)
+{
+    scoped(secret_buf_free) struct buf text = {.limit = 4 * KUBECONFIG_FILE_BYTES_MAX};
+
+    jsondoc_write(&text, json);
+    return text.overflow ? NULL : str_dup(buf_str(&text));
+}
+
+/* `config`, where not NULL, gets what is meant for exec plugins; it is not among the others. */
+static int read_extensions(struct source *source, const struct yaml_node *map, char **extensions,
+                           char **config, struct error *err)
+{
+    const struct yaml_node *list = yaml_get(map, "extensions");
+    scoped(jsondoc_free) json_object *kept = json_object_new_array();
+
+    if (!list)
+        return 0;
+    if (list->kind != YAML_LIST)
+        return wrong_kind(source, list, "extensions", "a list of maps", err);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct yaml_node *name = yaml_get(list->items[i], "name");
+        const struct yaml_node *extension = yaml_get(list->items[i], "extension");
+        bool is_config = config && name && str_is(name->text, "client.authentication.k8s.io/exec");
+        scoped(jsondoc_free) json_object *json = NULL;
+
+        if (list->items[i]->kind != YAML_MAP)
+            return wrong_kind(source, list->items[i], "extensions", "a list of maps", err);
+        if (is_config && !extension)
+            continue;
+        if (to_json(source, is_config ? extension : list->items[i], 0, &json, err) < 0)
+            return -1;
+        if (is_config && !*config)
+            *config = json_text(json);
+        else if (!is_config)
+            json_object_array_add(kept, take(json));
+    }
+    if (json_object_array_length(kept) > 0)
+        *extensions = json_text(kept);
     return 0;
 }
 
@@ -268,7 +416,9 @@ static int read_cluster(struct source *source, struct kubeconfig *config, const 
 
     *cluster = (struct kubeconfig_cluster){.name = xstrdup(name),
                                            .id = xstrdup(kubeconfig_cluster_id(name, id))};
-    return read_fields(source, map, cluster_fields, count_of(cluster_fields), cluster, err);
+    if (read_fields(source, map, cluster_fields, count_of(cluster_fields), cluster, err) < 0)
+        return -1;
+    return read_extensions(source, map, &cluster->extensions, &cluster->exec_config, err);
 }
 
 static int read_user(struct source *source, struct kubeconfig *config, const char *name,
@@ -280,7 +430,8 @@ static int read_user(struct source *source, struct kubeconfig *config, const cha
     *user = (struct kubeconfig_user){.name = xstrdup(name)};
     if (read_fields(source, map, user_fields, count_of(user_fields), user, err) < 0 ||
         read_texts(source, yaml_get(map, "as-groups"), "as-groups", &user->as_groups, err) < 0 ||
-        read_extra(source, map, user, err) < 0)
+        read_extra(source, map, user, err) < 0 ||
+        read_extensions(source, map, &user->extensions, NULL, err) < 0)
         return -1;
     return read_plugins(source, map, user, err);
 }
@@ -293,7 +444,9 @@ static int read_context(struct source *source, struct kubeconfig *config, const 
     struct kubeconfig_context *context = &config->contexts[config->context_count++];
 
     *context = (struct kubeconfig_context){.name = xstrdup(name)};
-    return read_fields(source, map, context_fields, count_of(context_fields), context, err);
+    if (read_fields(source, map, context_fields, count_of(context_fields), context, err) < 0)
+        return -1;
+    return read_extensions(source, map, &context->extensions, NULL, err);
 }
 
 static bool has_cluster(const struct kubeconfig *config, const char *name)
@@ -382,6 +535,8 @@ static int read_file(struct source *source, struct kubeconfig *config, const str
     for (size_t i = 0; i < count_of(lists); i++)
         if (read_list(source, config, &lists[i], root, err) < 0)
             return -1;
+    if (read_extensions(source, root, &config->extensions, NULL, err) < 0)
+        return -1;
     return read_text(source, root, "current-context", &config->current_context, err);
 }
 
@@ -412,6 +567,8 @@ static void merge(struct kubeconfig *config, struct kubeconfig *file)
         }
     if (!config->current_context)
         config->current_context = take(file->current_context);
+    if (!config->extensions)
+        config->extensions = take(file->extensions);
 }
 
 int kubeconfig_add(struct kubeconfig *config, const char *path, struct str text, struct error *err)

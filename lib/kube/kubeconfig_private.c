@@ -14,7 +14,18 @@ static json_object *add_named(json_object *list, const char *name, const char *w
     return jsondoc_put_adopt(entry, what, json_object_new_object());
 }
 
+/* Written by others for others: k9s, minikube, Lens. */
+static void put_extensions(json_object *parent, const char *extensions)
+{
+    struct error ignored = {0};
+
+    if (extensions)
+        jsondoc_put_adopt(parent, "extensions", jsondoc_parse(str_from(extensions), &ignored));
+}
+
+/* NULL: a cluster that is not there; only its name stands in contexts. */
 static void put_cluster(json_object *list, const char *name, const char *id,
+                        const struct kubeconfig_cluster *from,
                         const struct kubeconfig_private *with)
 {
     json_object *cluster = add_named(list, name, "cluster");
@@ -25,6 +36,9 @@ static void put_cluster(json_object *list, const char *name, const char *id,
     encode_base64(&ca, str_from(with->ca_pem));
     jsondoc_put_str(cluster, "server", buf_str(&server));
     jsondoc_put_str(cluster, "certificate-authority-data", buf_str(&ca));
+    if (from && from->has_no_compression)
+        jsondoc_put_bool(cluster, "disable-compression", true);
+    put_extensions(cluster, from ? from->extensions : NULL);
 }
 
 static void put_variable(json_object *env, const char *name, struct str value)
@@ -75,6 +89,7 @@ static void put_user(json_object *list, const struct kubeconfig_user *from, size
     jsondoc_put_string(user, "as", from->as);
     jsondoc_put_string(user, "as-uid", from->as_uid);
     put_texts(user, "as-groups", from->as_groups);
+    put_extensions(user, from->extensions);
     if (from->as_extra_count == 0)
         return;
     json_object *extra = jsondoc_put_adopt(user, "as-user-extra", json_object_new_object());
@@ -91,6 +106,7 @@ static void put_context(json_object *list, const struct kubeconfig_context *from
     jsondoc_put_string(context, "cluster", from->cluster ? from->cluster : "");
     jsondoc_put_string(context, "user", from->user ? from->user : "");
     jsondoc_put_string(context, "namespace", namespace);
+    put_extensions(context, from->extensions);
 }
 
 static bool has_entry(json_object *list, const char *name)
@@ -112,7 +128,7 @@ static void put_missing(json_object *clusters, json_object *users, const char *c
 
     if (!has_entry(clusters, cluster ? cluster : ""))
         put_cluster(clusters, cluster ? cluster : "",
-                    kubeconfig_cluster_id(cluster ? cluster : "", id), with);
+                    kubeconfig_cluster_id(cluster ? cluster : "", id), NULL, with);
     if (!has_entry(users, entry.name))
         put_user(users, &entry, nobody, with);
 }
@@ -129,11 +145,13 @@ void kubeconfig_write_private(struct buf *out, const struct kubeconfig *config,
     jsondoc_put_string(root, "apiVersion", "v1");
     jsondoc_put_string(root, "kind", "Config");
     jsondoc_put_string(root, "current-context", current ? current : "");
+    put_extensions(root, config->extensions);
     jsondoc_put_adopt(root, "clusters", clusters);
     jsondoc_put_adopt(root, "users", users);
     jsondoc_put_adopt(root, "contexts", contexts);
     for (size_t i = 0; i < config->cluster_count; i++)
-        put_cluster(clusters, config->clusters[i].name, config->clusters[i].id, with);
+        put_cluster(clusters, config->clusters[i].name, config->clusters[i].id,
+                    &config->clusters[i], with);
     for (size_t i = 0; i < config->user_count; i++)
         put_user(users, &config->users[i], i, with);
     if (!current)

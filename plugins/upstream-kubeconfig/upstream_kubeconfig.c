@@ -5,8 +5,10 @@
 #include "base/alloc.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "base/num.h"
 #include "base/scoped.h"
 #include "base/secret.h"
+#include "upstream-kubeconfig/exec_plugin.h"
 
 #define PEM_BYTES_MAX ((size_t)1 << 20)
 #define TOKEN_BYTES_MAX ((size_t)64 << 10)
@@ -19,17 +21,28 @@ struct token {
     off_t bytes;
 };
 
-struct upstream_kubeconfig {
-    const struct kubeconfig *config;
-    struct token *tokens; /* by user */
+/* What one user's exec plugin gives for one cluster. */
+struct fetched {
+    struct fetched *next;
+    const struct kubeconfig_cluster *cluster;
+    unsigned user;
+    struct exec_plugin *plugin;
 };
 
-struct upstream_kubeconfig *upstream_kubeconfig_new(const struct kubeconfig *config)
+struct upstream_kubeconfig {
+    struct upstream_kubeconfig_config with;
+    const struct kubeconfig *config;
+    struct token *tokens; /* by user */
+    struct fetched *fetched;
+};
+
+struct upstream_kubeconfig *upstream_kubeconfig_new(const struct upstream_kubeconfig_config *config)
 {
     struct upstream_kubeconfig *self = xcalloc(1, sizeof *self);
 
-    self->config = config;
-    self->tokens = xcalloc(config->user_count + 1, sizeof *self->tokens);
+    self->with = *config;
+    self->config = config->kubeconfig;
+    self->tokens = xcalloc(self->config->user_count + 1, sizeof *self->tokens);
     return self;
 }
 
@@ -39,6 +52,13 @@ void upstream_kubeconfig_free(struct upstream_kubeconfig **self)
         return;
     for (size_t i = 0; i < (*self)->config->user_count; i++)
         secret_free(&(*self)->tokens[i].value);
+    while ((*self)->fetched) {
+        struct fetched *fetched = (*self)->fetched;
+
+        (*self)->fetched = fetched->next;
+        exec_plugin_free(&fetched->plugin);
+        free(fetched);
+    }
     free((*self)->tokens);
     free(*self);
     *self = NULL;
@@ -66,6 +86,37 @@ static const struct kubeconfig_user *find_user(const struct upstream_kubeconfig 
     return NULL;
 }
 
+/* client-go asks the plugin only where nothing else says who it is. */
+static bool has_plugin(const struct kubeconfig_user *user)
+{
+    return user->exec && !user->token && !user->token_file && !user->username && !user->password &&
+           !user->client_cert_pem && !user->client_cert_file;
+}
+
+static struct exec_plugin *plugin_for(struct upstream_kubeconfig *self,
+                                      const struct kubeconfig_cluster *cluster, unsigned number)
+{
+    for (struct fetched *known = self->fetched; known; known = known->next)
+        if (known->cluster == cluster && known->user == number)
+            return known->plugin;
+    struct fetched *made = xcalloc(1, sizeof *made);
+
+    *made = (struct fetched){
+        .next = self->fetched,
+        .cluster = cluster,
+        .user = number,
+        .plugin = exec_plugin_new(&(struct exec_plugin_config){
+            .loop = self->with.loop,
+            .user = &self->config->users[number],
+            .cluster = cluster,
+            .environment = self->with.environment,
+            .session = self->with.session,
+        }),
+    };
+    self->fetched = made;
+    return made->plugin;
+}
+
 /* PEM text as it stands in the kubeconfig, or in the file that it names; NULL when in neither. */
 static int load_pem(char **text, const char *pem, const char *file, const char *what,
                     struct error *err)
@@ -85,17 +136,43 @@ static int load_pem(char **text, const char *pem, const char *file, const char *
     return 0;
 }
 
+static void hash_file(uint64_t *hash, const char *path)
+{
+    struct stat status;
+
+    if (!path || stat(path, &status) < 0)
+        return;
+    const uint64_t parts[] = {(uint64_t)status.st_ino, (uint64_t)status.st_size,
+                              (uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec};
+
+    for (size_t i = 0; i < count_of(parts); i++)
+        *hash = (*hash ^ parts[i]) * 0x100000001b3; /* FNV-1a, by words */
+}
+
+/* Another number when the files of a client certificate are others: client-go reads them again. */
+static uint64_t identity_of(const struct kubeconfig_user *user)
+{
+    uint64_t hash = 0;
+
+    hash_file(&hash, user->client_cert_pem ? NULL : user->client_cert_file);
+    hash_file(&hash, user->client_key_pem ? NULL : user->client_key_file);
+    return hash;
+}
+
+/* `given`: by the user's plugin; NULL: there is none. */
 static int make_tls(struct upstream_target *target, const struct kubeconfig_cluster *cluster,
-                    const struct kubeconfig_user *user, struct error *err)
+                    const struct kubeconfig_user *user, const struct exec_credential_reply *given,
+                    struct error *err)
 {
     scoped(free_text) char *ca = NULL;
     scoped(free_text) char *certificate = NULL;
     scoped(secret_free) char *key = NULL;
 
     if (load_pem(&ca, cluster->ca_pem, cluster->ca_file, "certificate-authority", err) < 0 ||
-        load_pem(&certificate, user->client_cert_pem, user->client_cert_file, "client-certificate",
-                 err) < 0 ||
-        load_pem(&key, user->client_key_pem, user->client_key_file, "client-key", err) < 0)
+        load_pem(&certificate, given ? given->certificate_pem : user->client_cert_pem,
+                 user->client_cert_file, "client-certificate", err) < 0 ||
+        load_pem(&key, given ? given->key_pem : user->client_key_pem, user->client_key_file,
+                 "client-key", err) < 0)
         return -1;
     target->tls = tls_client_new(&(struct tls_client_config){.ca_pem = ca,
                                                              .cert_pem = certificate,
@@ -105,15 +182,24 @@ static int make_tls(struct upstream_target *target, const struct kubeconfig_clus
     return target->tls ? 0 : -1;
 }
 
-static int fill(struct upstream_target *target, const struct kubeconfig_cluster *cluster,
-                const struct kubeconfig_user *user, struct error *err)
+static int fill(struct upstream_kubeconfig *self, struct upstream_target *target,
+                const struct kubeconfig_cluster *cluster, const struct kubeconfig_user *user,
+                unsigned number, struct error *err)
 {
     scoped(kubeconfig_server_free) struct kubeconfig_server server = {0};
 
+    if (cluster->proxy_url)
+        return error_set(err, ERROR_CONFIG, "proxy-url is not supported by this release");
     if (kubeconfig_server_parse(&server, cluster, err) < 0 ||
-        kubeconfig_supported(cluster, server.is_tls ? user : NULL, err) < 0 ||
-        (server.is_tls && make_tls(target, cluster, user, err) < 0))
+        kubeconfig_check(cluster, server.is_tls ? user : NULL, err) < 0)
         return -1;
+    struct exec_plugin *plugin =
+        server.is_tls && has_plugin(user) ? plugin_for(self, cluster, number) : NULL;
+
+    if (server.is_tls &&
+        make_tls(target, cluster, user, plugin ? exec_plugin_reply(plugin) : NULL, err) < 0)
+        return plugin ? error_wrap(err, "exec plugin %.100s", user->exec->command) : -1;
+    target->identity = plugin ? exec_plugin_identity(plugin) : identity_of(user);
     target->host = take(server.host);
     target->port = (uint16_t)server.port;
     target->authority = take(server.authority);
@@ -131,7 +217,7 @@ static int no_cluster(struct str cluster_id, struct error *err)
 static int resolve(void *context, struct str cluster_id, unsigned number,
                    struct upstream_target *target, struct error *err)
 {
-    const struct upstream_kubeconfig *self = context;
+    struct upstream_kubeconfig *self = context;
     const struct kubeconfig_cluster *cluster = kubeconfig_find_cluster_id(self->config, cluster_id);
     const struct kubeconfig_user *user = find_user(self, number, err);
     scoped(upstream_target_free) struct upstream_target made = {0};
@@ -140,7 +226,7 @@ static int resolve(void *context, struct str cluster_id, unsigned number,
         return -1;
     if (!cluster)
         return no_cluster(cluster_id, err);
-    if (fill(&made, cluster, user, err) < 0)
+    if (fill(self, &made, cluster, user, number, err) < 0)
         return error_wrap(err, "cluster %s, user %s", cluster->name, user->name);
     *target = made;
     made = (struct upstream_target){0};
@@ -172,7 +258,16 @@ static int refresh(struct token *token, const char *path, struct error *err)
     return 0;
 }
 
-/* The file first; where it cannot be read the token beside it, as client-go does. */
+static void add_bearer(struct buf *out, const char *token)
+{
+    if (!buf_reserve(out, strlen(token) + sizeof "Bearer ")) /* never copied as it grows */
+        return;
+    buf_append_text(out, "Bearer ");
+    buf_append_text(out, token);
+}
+
+/* The file first; where it cannot be read, what was read before, then the token beside it: as
+ * client-go does (transport.NewCachedFileTokenSource). */
 static int add_token(struct token *token, const struct kubeconfig_user *user, struct buf *out,
                      struct error *err)
 {
@@ -180,15 +275,15 @@ static int add_token(struct token *token, const struct kubeconfig_user *user, st
     struct error ignored = {0};
 
     if (user->token_file) {
-        if (refresh(token, user->token_file, value ? &ignored : err) == 0)
-            value = token->value;
-        else if (!value)
+        bool is_needed = !value && !token->value;
+
+        if (refresh(token, user->token_file, is_needed ? err : &ignored) < 0 && is_needed)
             return -1;
+        if (token->value)
+            value = token->value;
     }
-    if (value && buf_reserve(out, strlen(value) + sizeof "Bearer ")) {
-        buf_append_text(out, "Bearer ");
-        buf_append_text(out, value);
-    }
+    if (value)
+        add_bearer(out, value);
     return 0;
 }
 
@@ -198,11 +293,28 @@ static void add_password(const struct kubeconfig_user *user, struct buf *out)
 
     if (!buf_reserve(&pair, TOKEN_BYTES_MAX))
         return;
-    buf_append_text(&pair, user->username);
+    buf_append_text(&pair, user->username ? user->username : "");
     buf_append_char(&pair, ':');
     buf_append_text(&pair, user->password ? user->password : "");
     buf_append_text(out, "Basic ");
     encode_base64(out, buf_str(&pair));
+}
+
+static enum io ask_plugin(struct upstream_kubeconfig *self,
+                          const struct kubeconfig_cluster *cluster, unsigned number,
+                          struct upstream_credential *credential, struct upstream_wait *wait,
+                          struct error *err)
+{
+    struct exec_plugin *plugin = plugin_for(self, cluster, number);
+    enum io status = exec_plugin_ask(plugin, wait, err);
+
+    if (status != IO_OK)
+        return status;
+    if (exec_plugin_reply(plugin)->token)
+        add_bearer(&credential->authorization, exec_plugin_reply(plugin)->token);
+    credential->identity = exec_plugin_identity(plugin);
+    credential->number = exec_plugin_number(plugin);
+    return IO_OK;
 }
 
 static enum io authorize(void *context, struct str cluster_id, unsigned number,
@@ -218,13 +330,25 @@ static enum io authorize(void *context, struct str cluster_id, unsigned number,
         return user ? no_cluster(cluster_id, err) : IO_FAILED;
     if (kubeconfig_server_parse(&server, cluster, err) < 0)
         return IO_FAILED;
+    if (server.is_tls && has_plugin(user))
+        return ask_plugin(self, cluster, number, credential, wait, err);
+    credential->identity = identity_of(user);
     if (!server.is_tls) /* client-go sends none there, and anybody on the way could read it */
         return IO_OK;
     if (user->token || user->token_file)
         return add_token(&self->tokens[number], user, &credential->authorization, err);
-    if (user->username)
+    if (user->username || user->password)
         add_password(user, &credential->authorization);
     return IO_OK;
+}
+
+static void refused(void *context, struct str cluster_id, unsigned user, uint64_t number)
+{
+    struct upstream_kubeconfig *self = context;
+    const struct kubeconfig_cluster *cluster = kubeconfig_find_cluster_id(self->config, cluster_id);
+
+    if (cluster)
+        exec_plugin_refused(plugin_for(self, cluster, user), number);
 }
 
 const struct upstream_type upstream_kubeconfig_type = {
@@ -232,4 +356,5 @@ const struct upstream_type upstream_kubeconfig_type = {
     .has_cluster = has_cluster,
     .resolve = resolve,
     .authorize = authorize,
+    .refused = refused,
 };

@@ -22,6 +22,8 @@
 #include "upstream-kubeconfig/upstream_kubeconfig.h"
 
 /* One for the process: what is not freed at its end is still reachable. */
+extern char **environ;
+
 struct alone {
     struct root_key *root;
     struct boot *boot;
@@ -149,7 +151,12 @@ static int start(struct alone *alone, const char *kubeconfig, const char *direct
     kubeconfig_cluster_id(chosen->cluster, alone->cluster_id);
     if (start_recording(alone, directory, err) < 0)
         return -1;
-    alone->upstream = upstream_kubeconfig_new(&alone->kubeconfig);
+    alone->upstream = upstream_kubeconfig_new(&(struct upstream_kubeconfig_config){
+        .loop = alone->loop,
+        .kubeconfig = &alone->kubeconfig,
+        .environment = environ,
+        .session = alone->session,
+    });
     struct gateway_config config = {
         .loop = alone->loop,
         .recorder = alone->recorder,

@@ -93,7 +93,7 @@ static void load_reads_each_field(void **state)
         {"write", user->as_extra[0].values[1]},
         {"other", user->as_extra[1].key},
         {"oidc", user->auth_provider},
-        {"/home/a/.kube/./bin/login", user->exec_command},
+        {"/home/a/.kube/./bin/login", user->exec->command},
         {"dev", config.contexts[0].name},
         {"main", config.contexts[0].cluster},
         {"alice", config.contexts[0].user},
@@ -122,7 +122,7 @@ static void add_leaves_the_rest_empty(void **state)
     assert_int_equal(0, kubeconfig_add(&config, "config", text, &err));
     assert_null(config.clusters[0].server);
     assert_null(config.users[0].token);
-    assert_null(config.users[0].exec_command);
+    assert_null(config.users[0].exec);
     assert_int_equal(0, config.context_count);
     assert_null(config.current_context);
 }
@@ -435,42 +435,160 @@ static void choose_finds_or_lists(void **state)
     assert_null(kubeconfig_find_cluster_id(&config, STR("b")));
 }
 
-static void supported_names_what_this_release_cannot(void **state)
+static void check_refuses_what_kubectl_would(void **state)
 {
-    const struct kubeconfig_cluster proxied = {.name = "a", .proxy_url = "http://p"};
-    const struct kubeconfig_cluster insecure = {.name = "a", .is_insecure = true};
-    const struct kubeconfig_cluster both = {.name = "a", .is_insecure = true, .ca_file = "ca"};
-    const struct kubeconfig_cluster fine = {.name = "a", .server = "https://a", .ca_pem = "x"};
-    const struct kubeconfig_user exec = {.name = "u", .exec_command = "aws"};
-    const struct kubeconfig_user provider = {.name = "u", .auth_provider = "oidc"};
-    const struct kubeconfig_user basic = {.name = "u", .username = "u", .password = "p"};
-    const struct kubeconfig_user bearer = {.name = "u", .token = "t"};
-    const struct {
-        const struct kubeconfig_cluster *cluster;
-        const struct kubeconfig_user *user;
-        const char *what;
+    static const struct {
+        const char *cluster, *user; /* YAML */
+        const char *what;           /* NULL: nothing */
     } rows[] = {
-        {&proxied, NULL, "the cluster \"a\" of the kubeconfig uses proxy-url, which"},
-        {&insecure, &bearer, NULL},
-        {&both, &bearer, "has a CA and insecure-skip-tls-verify"},
-        {&fine, &exec, "the user \"u\" of the kubeconfig gets its credentials from an exec plugin"},
-        {NULL, &provider, "uses auth-provider"},
-        {&fine, &basic, "uses username and password"},
-        {&fine, &bearer, NULL},
-        {&fine, NULL, NULL},
+        {"insecure-skip-tls-verify: true", "token: t", NULL},
+        {"insecure-skip-tls-verify: true, certificate-authority: ca", "token: t",
+         "the cluster \"a\" of the kubeconfig has a CA and insecure-skip-tls-verify"},
+        {"proxy-url: 'http://p'", "username: u, password: p", NULL},
+        {"", "auth-provider: {name: oidc}", "the user \"u\" of the kubeconfig uses auth-provider"},
+        {"", "auth-provider: {name: x}, exec: {command: z}", "an exec plugin and an auth-provider"},
+        {"", "token: t, password: p", "has a token and a password"},
+        {"", "client-certificate: c", "a client certificate without its key"},
+        {"", "client-certificate: c, client-key-data: aw==", NULL},
+        {"", "as-groups: [g]", "without as, whom"},
+        {"", "as: a, as-groups: [g]", NULL},
+        {"", "exec: {apiVersion: client.authentication.k8s.io/v1}", "without a command"},
+        {"", "exec: {command: aws}", "of the apiVersion \"\""},
+        {"", "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1alpha1}",
+         "of the apiVersion \"client.authentication.k8s.io/v1alpha1\""},
+        {"", "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1}",
+         "without interactiveMode"},
+        {"", "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1beta1}", NULL},
+        {"",
+         "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1, interactiveMode: "
+         "Always}",
+         "insists on a terminal"},
+        {"",
+         "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1, interactiveMode: A}",
+         "unknown interactiveMode"},
+        {"",
+         "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1beta1, env: [{value: "
+         "a}]}",
+         "an environment variable without a name"},
+        {"",
+         "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1, interactiveMode: "
+         "Never}",
+         NULL},
     };
 
     for (size_t i = 0; i < count_of(rows); i++) {
+        scoped(kubeconfig_free) struct kubeconfig config = {0};
+        scoped(buf_free) struct buf text = {0};
         struct error err = {0};
 
-        assert_int_equal(rows[i].what ? -1 : 0,
-                         kubeconfig_supported(rows[i].cluster, rows[i].user, &err));
-        if (!rows[i].what)
+        buf_printf(&text, "clusters: [{name: a, cluster: {%s}}]\nusers: [{name: u, user: {%s}}]\n",
+                   rows[i].cluster, rows[i].user);
+        if (kubeconfig_add(&config, "f", buf_str(&text), &err) < 0)
+            fail_msg("row %zu: %s", i, err.text);
+        int status = kubeconfig_check(&config.clusters[0], &config.users[0], &err);
+
+        if (!rows[i].what) {
+            if (status < 0)
+                fail_msg("row %zu: %s", i, err.text);
             continue;
-        assert_non_null(strstr(err.text, rows[i].what));
+        }
+        if (status == 0 || !strstr(err.text, rows[i].what))
+            fail_msg("row %zu: %s", i, err.text);
         assert_int_equal(ERROR_CONFIG, err.kind);
         assert_true(err.fix[0]);
     }
+}
+
+static void exec_is_read_as_it_stands(void **state)
+{
+    scoped(kubeconfig_free) struct kubeconfig config = {0};
+    struct error err = {0};
+    struct str text =
+        STR("users: [{name: u, user: {exec: {command: aws, args: [eks, --x], installHint: get it, "
+            "apiVersion: v1, interactiveMode: Never, provideClusterInfo: true,\n"
+            "  env: [{name: A, value: b}, {name: E}]}}}]\n");
+
+    assert_int_equal(0, kubeconfig_add(&config, "/d/config", text, &err));
+    const struct kubeconfig_exec *exec = config.users[0].exec;
+    const struct {
+        const char *expected, *actual;
+    } rows[] = {
+        {"aws", exec->command},         {"v1", exec->api_version},
+        {"eks", exec->args[0]},         {"--x", exec->args[1]},
+        {"A=b", exec->env[0]},          {"E=", exec->env[1]},
+        {"get it", exec->install_hint}, {"Never", exec->interactive_mode},
+    };
+
+    for (size_t i = 0; i < count_of(rows); i++)
+        assert_string_equal(rows[i].expected, rows[i].actual);
+    assert_null(exec->args[2]);
+    assert_null(exec->env[2]);
+    assert_true(exec->provides_cluster_info);
+}
+
+static void extensions_are_kept_but_the_one_for_plugins(void **state)
+{
+    scoped(kubeconfig_free) struct kubeconfig config = {0};
+    scoped(buf_free) struct buf out = {0};
+    struct error err = {0};
+    struct str text =
+        STR("clusters:\n- name: a\n  cluster:\n    disable-compression: true\n    extensions:\n"
+            "    - {name: minikube, extension: {n: 1, b: yes, t: '1', l: [~, {k: v}]}}\n"
+            "    - {name: client.authentication.k8s.io/exec, extension: {audience: hidden}}\n"
+            "users:\n- {name: u, user: {extensions: [{name: x, extension: 1}]}}\n"
+            "contexts:\n- {name: c, context: {extensions: [{name: y, extension: z}]}}\n"
+            "extensions: [{name: root, extension: {}}]\npreferences: {colors: true}\n");
+
+    if (kubeconfig_add(&config, "f", text, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(config.clusters[0].has_no_compression);
+    assert_string_equal("{\"audience\":\"hidden\"}", config.clusters[0].exec_config);
+    assert_string_equal("[{\"name\":\"minikube\",\"extension\":{\"n\":1,\"b\":true,\"t\":\"1\","
+                        "\"l\":[null,{\"k\":\"v\"}]}}]",
+                        config.clusters[0].extensions);
+    kubeconfig_write_private(&out, &config,
+                             &(struct kubeconfig_private){.base_url = "https://127.0.0.1:1",
+                                                          .ca_pem = "CA",
+                                                          .binary = "/b",
+                                                          .session_dir = "/s"});
+    scoped(jsondoc_free) json_object *root = jsondoc_parse(buf_str(&out), &err);
+
+    assert_true(jsondoc_bool(root, "/clusters/0/cluster/disable-compression", false));
+    assert_int_equal(1, jsondoc_count(root, "/clusters/0/cluster/extensions"));
+    assert_string_equal("minikube", jsondoc_string(root, "/clusters/0/cluster/extensions/0/name"));
+    assert_string_equal("x", jsondoc_string(root, "/users/0/user/extensions/0/name"));
+    assert_string_equal("z", jsondoc_string(root, "/contexts/0/context/extensions/0/extension"));
+    assert_string_equal("root", jsondoc_string(root, "/extensions/0/name"));
+    assert_true(str_find(buf_str(&out), STR("hidden")) < 0);
+}
+
+static void load_refuses_ids_that_are_not_one_clusters(void **state)
+{
+    static const struct {
+        const char *text, *error;
+    } rows[] = {
+        {"clusters: [{name: none}]\n", "a cluster of the kubeconfig is called \"none\""},
+        /* the second is what the first becomes */
+        {"clusters: [{name: '...'}, {name: -x}, {name: 'arn:x/y'}, {name: arn-x-y-32c32824}]\n",
+         "the clusters \"arn:x/y\" and \"arn-x-y-32c32824\" of the kubeconfig have the same short "
+         "name, arn-x-y-32c32824"},
+    };
+    char path[] = "/tmp/test_kubeconfig.XXXXXX";
+    scoped(fd_close) int fd = mkstemp(path);
+
+    for (size_t i = 0; i < count_of(rows); i++) {
+        struct kubeconfig config = {0};
+        struct error err = {0};
+
+        assert_int_equal(0, file_write(path, str_from(rows[i].text), 0600, &err));
+        assert_int_equal(-1, kubeconfig_load(&config, path, NULL, &err));
+        if (!strstr(err.text, rows[i].error))
+            fail_msg("%s", err.text);
+        assert_int_equal(ERROR_CONFIG, err.kind);
+        assert_non_null(strstr(err.fix, "another name"));
+        assert_int_equal(0, config.cluster_count);
+    }
+    unlink(path);
 }
 
 /* --- servers and ids */
@@ -653,7 +771,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(load_names_the_file_that_is_wrong, make_folder,
                                         remove_folder),
         cmocka_unit_test(choose_finds_or_lists),
-        cmocka_unit_test(supported_names_what_this_release_cannot),
+        cmocka_unit_test(check_refuses_what_kubectl_would),
+        cmocka_unit_test(exec_is_read_as_it_stands),
+        cmocka_unit_test(extensions_are_kept_but_the_one_for_plugins),
+        cmocka_unit_test(load_refuses_ids_that_are_not_one_clusters),
         cmocka_unit_test(server_is_read_as_client_go_does),
         cmocka_unit_test(server_that_is_no_url_is_refused),
         cmocka_unit_test(cluster_id_stands_in_a_url),

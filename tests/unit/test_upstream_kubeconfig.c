@@ -57,7 +57,8 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(test->folder));
     snprintf(path, sizeof path, "%s/config", test->folder);
     assert_int_equal(0, kubeconfig_add(&test->config, path, str_from(text), &err));
-    test->self = upstream_kubeconfig_new(&test->config);
+    test->self =
+        upstream_kubeconfig_new(&(struct upstream_kubeconfig_config){.kubeconfig = &test->config});
     *state = test;
     return 0;
 }
@@ -114,6 +115,8 @@ static void token_file_is_read_again_when_it_changes(void **state)
     assert_authorization(test, "tls", BOTH, "Bearer f-1");
     write_token(test, "f-2");
     assert_authorization(test, "tls", FILE_ONLY, "Bearer f-2");
+    unlink(token_path(test)); /* it is being replaced */
+    assert_authorization(test, "tls", FILE_ONLY, "Bearer f-2");
 }
 
 static void resolve_says_where_to_dial(void **state)
@@ -158,7 +161,7 @@ static void resolve_refuses_what_it_cannot(void **state)
         unsigned user;
         const char *error;
     } rows[] = {
-        {"tls", EXEC, "exec plugin"},
+        {"tls", EXEC, "an exec plugin of the apiVersion \"\""},
         {"tls", TOO_MANY, "no user number 5"},
         {"other", BEARER, "no cluster other"},
         {"no-ca", BEARER, "certificate-authority: open /nowhere/ca"},

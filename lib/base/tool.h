@@ -1,4 +1,4 @@
-/* tool.h - the real program behind a shim. */
+/* tool.h - a program on PATH that is not ours: the real one behind a shim. */
 #pragma once
 
 #include "base/error.h"

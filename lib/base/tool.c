@@ -1,4 +1,4 @@
-#include "tool.h"
+#include "base/tool.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
