@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/jsondoc.h"
 #include "base/scoped.h"
+#include "recorded_text.h"
 #include "redacted_argv.h"
 
 #define INVOCATION_BYTES 24
@@ -196,7 +197,7 @@ void commands_start(struct commands *commands, struct control_request *request,
              (unsigned long long)++commands->counts.started);
     redacted_argv_put(announcement->payload, jsondoc_at(message, "/argv"));
     copy(announcement->payload, message, "cwd", "cwd");
-    copy(announcement->payload, message, "env", "env");
+    recorded_environment_put(announcement->payload, "env", jsondoc_at(message, "/env"));
     copy(announcement->payload, message, "pid", "pid");
     copy(announcement->payload, message, "ppid", "ppid");
     copy(announcement->payload, message, "executable", "executable");

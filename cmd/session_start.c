@@ -11,6 +11,7 @@
 #include "base/jsondoc.h"
 #include "base/scoped.h"
 #include "kube/redact_argv.h"
+#include "recorded_text.h"
 #include "redacted_argv.h"
 
 #define FORMAT_VERSION 1
@@ -25,14 +26,6 @@ static const char *user_name(void)
 char *session_start_actor(void)
 {
     return xasprintf("%s (os-user)", user_name());
-}
-
-static void copy(json_object *to, json_object *from, const char *key)
-{
-    json_object *value = NULL;
-
-    if (json_object_object_get_ex(from, key, &value) && value)
-        json_object_object_add(to, key, json_object_get(value));
 }
 
 /* Changes with each setting that can change what is recorded, and where. */
@@ -58,9 +51,9 @@ json_object *session_start_describe(json_object *config, const char *store,
     jsondoc_put_string(actor, "name", user_name());
     jsondoc_put_int(actor, "uid", geteuid());
     jsondoc_put_bool(start, "selfAttested", true);
-    copy(start, config, "agent");
-    copy(start, config, "title");
-    copy(start, config, "labels");
+    recorded_text_put(start, "agent", jsondoc_string(config, "/agent"));
+    recorded_text_put(start, "title", jsondoc_string(config, "/title"));
+    recorded_labels_put(start, "labels", jsondoc_at(config, "/labels"));
     redacted_argv_put(start, jsondoc_at(config, "/argv"));
     if (gethostname(host, sizeof host - 1) == 0)
         jsondoc_put_string(start, "host", host);

@@ -21,27 +21,12 @@
 #include "child.h"
 #include "proxy/control_client.h"
 #include "proxy/session_dir.h"
+#include "recorded_text.h"
 
 #define ANSWER_TIMEOUT_MS 60000
 #define DEPTH_MAX 8
 
 extern char **environ;
-
-/* What of the environment is evidence, and holds no secret. */
-static const char *const recorded_environment[] = {
-    "KUBECONFIG",
-    "KUBE_EDITOR",
-    "KUBECTL_EXTERNAL_DIFF",
-    "HELM_NAMESPACE",
-    "HELM_DRIVER",
-    "HELM_KUBECONTEXT",
-    "AI_AGENT",
-    "CLAUDE_CODE_SESSION_ID",
-    "CODEX_THREAD_ID",
-    "CODEX_TOOL_CALL_ID",
-    "GEMINI_CLI",
-    "CI",
-};
 
 /* Flags by which a tool is told to go somewhere else than its kubeconfig says. */
 static const char *const leading_outside[] = {"--kubeconfig", "--server", "-s", "--kube-apiserver"};
@@ -116,8 +101,8 @@ static json_object *describe_start(char **argv, const char *executable, bool is_
     jsondoc_put_int(message, "ppid", getppid());
     json_object *environment = jsondoc_put_adopt(message, "env", json_object_new_object());
 
-    for (size_t i = 0; i < count_of(recorded_environment); i++)
-        jsondoc_put_string(environment, recorded_environment[i], getenv(recorded_environment[i]));
+    for (size_t i = 0; recorded_variables[i]; i++)
+        jsondoc_put_string(environment, recorded_variables[i], getenv(recorded_variables[i]));
     return message;
 }
 

@@ -58,3 +58,28 @@ test_token_is_issued_and_marked() {
     add_secret "$out"
     assert_equal 1 "$(events 'select(.type == "credential.issued")' | wc -l)" "credential.issued events"
 }
+
+# What a person or a program says about itself may hold a secret as well.
+test_title_labels_and_environment_are_redacted() {
+    new_secret
+    run hoop exec -q --title "try --token $secret" -l "token=$secret" -l team=web -- \
+        env KUBE_EDITOR="edit --password=$secret" kubectl version --client
+    assert_status 0
+    assert_json "$(events 'select(.type == "session.start")')" \
+        '.title == "try --token redacted" and .labels == {token: "redacted", team: "web"}'
+    assert_json "$(events 'select(.type == "command.start")')" \
+        '.env.KUBE_EDITOR == "edit --password=redacted"'
+}
+
+# The environment that a client of the control socket reports is taken by name, whatever else it says.
+test_environment_is_recorded_by_name_only() {
+    new_secret
+    export secret
+    run hoop exec -q -- perl -MIO::Socket::UNIX -e '
+        my $s = IO::Socket::UNIX->new(Peer => "$ENV{KHOOP_SESSION_DIR}/socket") or die "$!";
+        print $s qq({"op":"command.start","argv":["x"],"env":{"CI":"true","DB_URL":"$ENV{secret}","AI_AGENT":{"a":"$ENV{secret}"}}}\n);
+        $s->flush; print scalar <$s>;'
+    assert_status 0
+    assert_contains "$out" '"invocation"'
+    assert_json "$(events 'select(.type == "command.start")')" '.env == {CI: "true"}'
+}

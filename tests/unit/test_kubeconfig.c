@@ -574,8 +574,8 @@ static void load_refuses_ids_that_are_not_one_clusters(void **state)
          "name, arn-x-y-32c32824"},
     };
     char path[] = "/tmp/test_kubeconfig.XXXXXX";
-    scoped(fd_close) int fd = mkstemp(path);
 
+    close(mkstemp(path));
     for (size_t i = 0; i < count_of(rows); i++) {
         struct kubeconfig config = {0};
         struct error err = {0};
