@@ -13,7 +13,10 @@
 #include "base/platform.h"
 #include "base/scoped.h"
 
-static const int passed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+/* Those that stop are among them: one that is sent to us alone must stop the child, and we stop
+ * after it. SIGCONT is not: a process that goes on needs no handler for it. */
+static const int passed_on[] = {SIGHUP,  SIGINT,   SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
+                                SIGALRM, SIGWINCH, SIGTSTP, SIGTTIN, SIGTTOU};
 
 static volatile sig_atomic_t child_pid;
 
@@ -28,35 +31,43 @@ static void pass_on(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
-struct dispositions {
-    struct sigaction before[count_of(passed_on)];
+/* What the child is to get back. */
+struct signals {
+    struct sigaction actions[count_of(passed_on)];
+    struct sigaction child_action;
+    sigset_t mask;
 };
 
-static void catch_signals(struct dispositions *dispositions)
+/* All signals are blocked from here on, so that none gets lost between fork and the child's own
+ * beginning. What is ignored (nohup) is caught as well: the child may handle it. */
+static void catch_signals(struct signals *before)
 {
-    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction passing = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t all;
 
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < count_of(passed_on); i++) {
-        sigaction(passed_on[i], NULL, &dispositions->before[i]);
-        /* What was ignored from the start (nohup) stays ignored. */
-        if (dispositions->before[i].sa_handler != SIG_IGN)
-            sigaction(passed_on[i], &action, NULL);
-    }
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before->mask);
+    sigemptyset(&passing.sa_mask);
+    for (size_t i = 0; i < count_of(passed_on); i++)
+        sigaction(passed_on[i], &passing, &before->actions[i]);
+    sigaction(SIGCHLD, &standard, &before->child_action); /* ignored, it would take the status */
 }
 
-static void restore_signals(const struct dispositions *dispositions)
+static void restore_signals(const struct signals *before)
 {
     for (size_t i = 0; i < count_of(passed_on); i++)
-        sigaction(passed_on[i], &dispositions->before[i], NULL);
+        sigaction(passed_on[i], &before->actions[i], NULL);
+    sigaction(SIGCHLD, &before->child_action, NULL);
+    sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
 
 /* In the new process. Tells `report` the cause when it cannot start; the pipe's closing means that
  * it did. */
 static _Noreturn void become(const char *executable, char *const argv[], char *const envp[],
-                             const struct dispositions *dispositions, pid_t parent, int report)
+                             const struct signals *before, pid_t parent, int report)
 {
-    restore_signals(dispositions);
+    restore_signals(before);
     platform_die_with_parent();
     if (getppid() != parent)
         _exit(0);
@@ -67,6 +78,65 @@ static _Noreturn void become(const char *executable, char *const argv[], char *c
     _exit(126);
 }
 
+/* ---- Stopped, and going on ---- */
+
+/* Gives the terminal from our process group to `group`, when we have it. */
+static void hand_terminal(int terminal, pid_t group)
+{
+    sigset_t only, before;
+
+    if (tcgetpgrp(terminal) != getpgrp())
+        return; /* in the background: not ours to give */
+    sigemptyset(&only);
+    sigaddset(&only, SIGTTOU);
+    sigprocmask(SIG_BLOCK, &only, &before);
+    tcsetpgrp(terminal, group);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+static bool has_gone_on(pid_t pid)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_PID, (id_t)pid, &info, WCONTINUED | WNOHANG) == 0 && info.si_pid == pid;
+}
+
+/* The child was stopped by `number`: so are we, for the shell that waits for us to see, until it
+ * lets us go on. A child that is a shell has a process group of its own, and expects the terminal
+ * back where it had it. */
+static void stop_like(pid_t pid, int number)
+{
+    scoped(fd_close) int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct sigaction standard = {.sa_handler = SIG_DFL}, passing;
+    pid_t group = getpgid(pid);
+    bool is_own_group = group > 0 && group != getpgrp();
+    bool had_terminal = is_own_group && terminal >= 0 && tcgetpgrp(terminal) == group;
+
+    bool is_caught = number != SIGSTOP && sigaction(number, &standard, &passing) == 0;
+
+    raise(number);
+    if (is_caught)
+        sigaction(number, &passing, NULL);
+    if (had_terminal)
+        hand_terminal(terminal, group);
+    if (!has_gone_on(pid))
+        kill(is_own_group ? -group : pid, SIGCONT);
+}
+
+static int wait_for_end(pid_t pid, struct rusage *usage)
+{
+    int status = 0;
+
+    for (;;) {
+        pid_t got = wait4(pid, &status, WUNTRACED, usage);
+
+        if (got == pid && WIFSTOPPED(status))
+            stop_like(pid, WSTOPSIG(status));
+        else if (got == pid || errno != EINTR)
+            return status;
+    }
+}
+
 static int64_t microseconds(struct timeval time)
 {
     return (int64_t)time.tv_sec * 1000000 + time.tv_usec;
@@ -75,9 +145,9 @@ static int64_t microseconds(struct timeval time)
 int child_run(const char *executable, char *const argv[], char *const envp[], struct child_end *end,
               struct error *err)
 {
-    struct dispositions dispositions;
-    struct rusage usage;
-    int report[2], status = 0, cause = 0;
+    struct signals before;
+    struct rusage usage = {0};
+    int report[2], cause = 0;
     int64_t started_us = clock_now().mono_us;
     pid_t parent = getpid();
 
@@ -86,26 +156,26 @@ int child_run(const char *executable, char *const argv[], char *const envp[], st
     scoped(fd_close) int told = report[0];
     scoped(fd_close) int teller = report[1];
 
-    child_pid = 0;
-    catch_signals(&dispositions);
+    catch_signals(&before);
     pid_t pid = fork();
 
     if (pid == 0)
-        become(executable, argv, envp, &dispositions, parent, teller);
+        become(executable, argv, envp, &before, parent, teller);
     if (pid < 0) {
-        restore_signals(&dispositions);
-        return error_errno(err, ERROR_CONFIG, "run %s", executable);
+        error_errno(err, ERROR_CONFIG, "run %s", executable);
+        restore_signals(&before);
+        return -1;
     }
     child_pid = pid;
+    sigprocmask(SIG_SETMASK, &before.mask, NULL);
     fd_close(&teller);
-    ssize_t got;
+    int status = wait_for_end(pid, &usage);
 
-    while ((got = read(told, &cause, sizeof cause)) < 0 && errno == EINTR)
-        ;
-    while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
-        ;
     child_pid = 0;
-    restore_signals(&dispositions);
+    restore_signals(&before);
+    /* Read after its end: it can be stopped before it has begun. */
+    ssize_t got = read(told, &cause, sizeof cause);
+
     if (got == sizeof cause) {
         errno = cause;
         return error_errno(err, cause == ENOENT ? ERROR_NOT_FOUND : ERROR_NOT_EXECUTABLE, "run %s",

@@ -1,5 +1,6 @@
 /* child.h - a program that runs in our place: same descriptors, process group and terminal, and in
- * the end the same status. */
+ * the end the same status. To the shell that started us we look as the program itself would: we
+ * stop when it stops, go on when it goes on, and end as it ended. */
 #pragma once
 
 #include <stdint.h>
@@ -13,7 +14,8 @@ struct child_end {
 };
 
 /* Starts `executable` and waits for its end. Signals that other processes send to us are passed on
- * to it; those that the terminal sends have reached it already.
+ * to it; those that the terminal sends have reached it already. It gets the signal dispositions and
+ * mask that we were started with.
  * ERROR_NOT_FOUND, ERROR_NOT_EXECUTABLE: it could not be started. */
 must_use int child_run(const char *executable, char *const argv[], char *const envp[],
                        struct child_end *end, struct error *err);
