@@ -48,6 +48,7 @@ struct command {
     bool runs_child; /* its exit status is a child's: errors of ours are 75, 77, 78 */
 };
 
+extern const struct command command_config;
 extern const struct command command_credential;
 extern const struct command command_exec;
 extern const struct command command_replay;

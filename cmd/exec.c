@@ -21,6 +21,7 @@
 #include "session/ulid.h"
 #include "session_end.h"
 #include "session_link.h"
+#include "settings.h"
 
 #define START_TIMEOUT_MS 60000
 #define END_TIMEOUT_MS 60000
@@ -32,6 +33,7 @@ struct exec_flags {
     struct option_list labels;
     const char *title, *agent;
     uint64_t status_fd;
+    struct settings settings;
 };
 
 static json_object *describe_labels(const struct option_list *labels, struct error *err)
@@ -72,10 +74,14 @@ static json_object *describe_session(const struct exec_flags *flags, const char 
     jsondoc_put_string(message, "kubeconfig", kubeconfig);
     jsondoc_put_string(message, "context", flags->options.context);
     jsondoc_put_string(message, "namespace", flags->options.namespace_name);
-    jsondoc_put_string(message, "store", flags->options.store);
+    jsondoc_put_string(message, "store", settings_store(&flags->settings));
     jsondoc_put_string(message, "title", flags->title);
     jsondoc_put_string(message, "agent", flags->agent ? flags->agent : agent_detect());
     jsondoc_put_adopt(message, "labels", labels);
+    jsondoc_put_bool(message, "strict",
+                     settings_choice(&flags->settings, SETTING_DURABILITY) == DURABILITY_STRICT);
+    jsondoc_put_int(message, "shipEveryS",
+                    settings_duration_s(&flags->settings, SETTING_SHIP_EVERY));
     json_object *argv = jsondoc_put_adopt(message, "argv", json_object_new_array());
 
     for (size_t i = 0; command[i]; i++)
@@ -132,6 +138,28 @@ static void tell_status(uint64_t fd, const char *session, bool is_started, int c
     ignore(file_write_all((int)fd, line.data, line.len));
 }
 
+/* The programs that the configuration names for shims to run, as links that they read. */
+static int link_tools(const struct settings *settings, const char *directory, struct error *err)
+{
+    static const struct {
+        const char *tool;
+        enum setting setting;
+    } rows[] = {{"kubectl", SETTING_KUBECTL}, {"helm", SETTING_HELM}};
+
+    for (size_t i = 0; i < count_of(rows); i++) {
+        const char *program = settings->values[rows[i].setting];
+        scoped(free_text) char *link = session_dir_real_path(directory, rows[i].tool);
+
+        if (!program)
+            continue;
+        if (tool_check(program, err) < 0)
+            return error_wrap(err, "configuration: %s", rows[i].tool);
+        if (symlink(program, link) < 0)
+            return error_errno(err, ERROR_STORAGE, "link %s", link);
+    }
+    return 0;
+}
+
 /* The command as it will be found once the session's bin/ stands first on PATH: a tool with a shim
  * is found there. */
 static char *find_command(const char *name, const char *directory, struct error *err)
@@ -156,7 +184,8 @@ static int run_command(struct session_link *link, const struct exec_flags *flags
     scoped(jsondoc_free) json_object *message =
         describe_session(flags, session, directory, command, err);
 
-    if (!message || session_link_start(link, err) < 0 || session_link_send(link, message, err) < 0)
+    if (!message || link_tools(&flags->settings, directory, err) < 0 ||
+        session_link_start(link, err) < 0 || session_link_send(link, message, err) < 0)
         return -1;
     scoped(jsondoc_free) json_object *ready = session_link_receive(link, START_TIMEOUT_MS, err);
 
@@ -187,7 +216,8 @@ static int exec_run(const struct exec_flags *flags, char **command, struct error
     int status = run_command(&link, flags, session, directory, command, &end, err);
 
     if (link.pid > 0)
-        session_end_fetch(&result, &link, session, flags->options.store, END_TIMEOUT_MS);
+        session_end_fetch(&result, &link, session, settings_store(&flags->settings),
+                          END_TIMEOUT_MS);
     session_link_close(&link);
     session_dir_remove(directory);
     tell_status(flags->status_fd, session, status == 0, end.signal ? 128 + end.signal : end.code,
@@ -212,6 +242,7 @@ static void free_exec_flags(struct exec_flags *flags)
 {
     options_free(&flags->options);
     free_option_list(&flags->labels);
+    settings_free(&flags->settings);
 }
 
 /* `kubectl exec POD -- CMD` is what fingers type. */
@@ -254,6 +285,7 @@ static const struct usage usage = {
     "gateway on loopback that records each command, request and response before it takes "
     "effect. The exit status is the command's own.",
     specs,
+    .globals = GLOBAL_CLUSTER | GLOBAL_STORE | GLOBAL_CONFIG,
 };
 
 static int run(int argc, char **argv, struct error *err)
@@ -265,7 +297,7 @@ static int run(int argc, char **argv, struct error *err)
         return ready;
     if (refuse_pod(&flags.options, err) < 0)
         return -1;
-    if (refuse_nesting(err) < 0)
+    if (refuse_nesting(err) < 0 || settings_load(&flags.settings, &flags.options, err) < 0)
         return -1;
     return exec_run(&flags, flags.options.rest, err);
 }

@@ -72,6 +72,7 @@ static struct entry *open_entry(struct journals *journals, const struct kubeconf
         .medium = &medium_posix,
         .spool_directory = with->spool_directory,
         .reserve = with->reserve,
+        .ship_every_us = with->ship_every_us,
         .sealed = uploader_add,
         .context = with->uploader,
     };

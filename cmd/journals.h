@@ -24,6 +24,7 @@ struct journals_config {
     struct reserve *reserve;
     struct uploader *uploader;
     struct recorder *recorder;
+    int64_t ship_every_us;
     json_object *start; /* the fields of every session.start but `cluster` and `home` */
 };
 

@@ -128,8 +128,10 @@ static int open_recorder(struct loopback *loopback, struct error *err)
         return -1;
     loopback->wake = loop_wake_new(loopback->loop, on_wake, loopback);
     loopback->recorder = recorder_start(
-        &(struct recorder_config){
-            .wake = wake_loop, .context = loopback, .fingerprint_key = &loopback->fingerprint_key},
+        &(struct recorder_config){.wake = wake_loop,
+                                  .context = loopback,
+                                  .is_strict = jsondoc_bool(loopback->config, "/strict", false),
+                                  .fingerprint_key = &loopback->fingerprint_key},
         err);
     if (!loopback->recorder)
         return -1;
@@ -145,6 +147,7 @@ static int open_recorder(struct loopback *loopback, struct error *err)
         .uploader = loopback->uploader,
         .recorder = loopback->recorder,
         .start = loopback->start,
+        .ship_every_us = jsondoc_int(loopback->config, "/shipEveryS", 0) * 1000000,
     });
     loopback->commands = commands_new(loop_uv(loopback->loop), journals_home(loopback->journals));
     return 0;
@@ -228,6 +231,7 @@ static int open_gateway(struct loopback *loopback, const struct cert *cert, stru
         .loop = loopback->loop,
         .recorder = loopback->recorder,
         .session = loopback->session,
+        .is_strict = jsondoc_bool(loopback->config, "/strict", false),
         .certificate_pem = cert->cert_pem,
         .key_pem = cert->key_pem,
         .ports = ports,

@@ -12,9 +12,9 @@ struct loopback;
 
 /* `config`:
  * {"session","directory","binary","kubeconfig"?,"context"?,"namespace"?,"store"?,"title"?,
- * "agent"?,"labels":{},"argv":[…]}. Returns when session.start is durable and the listener is open.
- * NULL: ERROR_CONFIG (kubeconfig, context), ERROR_STORAGE (cannot be recorded); the process then
- * ends: what was begun is not taken apart. */
+ * "agent"?,"labels":{},"strict","shipEveryS","argv":[…]}. Returns when session.start is durable and
+ * the listener is open. NULL: ERROR_CONFIG (kubeconfig, context), ERROR_STORAGE (cannot be
+ * recorded); the process then ends: what was begun is not taken apart. */
 must_use struct loopback *loopback_start(struct loop *loop, json_object *config, struct error *err);
 
 /* What exec tells its user: {"actor","cluster","store","keys"?,"trust"?}. The caller owns it. */

@@ -6,13 +6,21 @@
 #include "base/num.h"
 
 #include "command.h"
+#include "help_topics.h"
 #include "options.h"
 
 #define COMMANDS_MAX 32
 
 static const struct command *const commands[] = {
-    &command_exec,   &command_credential, &command_sessions,        &command_replay,
-    &command_verify, &command_version,    &command_session_process, NULL,
+    &command_config,
+    &command_exec,
+    &command_credential,
+    &command_sessions,
+    &command_replay,
+    &command_verify,
+    &command_version,
+    &command_session_process,
+    NULL,
 };
 
 static const char *const group_names[] = {
@@ -51,8 +59,11 @@ static void print_help(void)
          "  kubectl hoop replay @last                see what it did, step by step\n"
          "  kubectl hoop verify @last                prove that the recording is unchanged\n\n"
          "Global flags:");
-    options_print(options_globals);
-    puts("\n'kubectl hoop COMMAND --help' says more about a command.");
+    options_print_globals();
+    puts("\n'kubectl hoop COMMAND --help' says more about a command, 'kubectl hoop help TOPIC'\n"
+         "about a topic:");
+    for (const struct help_topic *topic = help_topics; topic->name; topic++)
+        printf("  %-12s  %s\n", topic->name, topic->help);
 }
 
 static int exit_status_of(enum error_kind kind)
@@ -168,11 +179,26 @@ static int run_command(const struct command *command, int argc, char **argv, str
     return subcommand->run(argc - 1, bring_forward(argv, at), err);
 }
 
-/* `help`, `help COMMAND` and `help COMMAND SUBCOMMAND`. */
+static const struct help_topic *find_topic(const char *name)
+{
+    const struct help_topic *topic = help_topics;
+
+    while (topic->name && strcmp(topic->name, name) != 0)
+        topic++;
+    return topic->name ? topic : NULL;
+}
+
+/* `help`, `help TOPIC`, `help COMMAND` and `help COMMAND SUBCOMMAND`. `config` is a topic and a
+ * command: its --help says so. */
 static int run_help(int argc, char **argv, struct error *err)
 {
     if (argc < 2) {
         print_help();
+        return EXIT_OK;
+    }
+    const struct help_topic *topic = find_topic(argv[1]);
+    if (topic && argc == 2) {
+        topic->print();
         return EXIT_OK;
     }
     const struct command *command = find(commands, argv[1]);

@@ -18,14 +18,17 @@
 
 const struct option_spec options_globals[] = {
     {"kubeconfig", 0, OPTION_TEXT, offsetof(struct options, kubeconfig), "FILE",
-     "the kubeconfig to start from", .completer = COMPLETE_FILE},
+     "the kubeconfig to start from", .completer = COMPLETE_FILE, .set = GLOBAL_CLUSTER},
     {"context", 0, OPTION_TEXT, offsetof(struct options, context), "NAME",
-     "the kubeconfig context to use", .completer = COMPLETE_CONTEXT},
+     "the kubeconfig context to use", .completer = COMPLETE_CONTEXT, .set = GLOBAL_CLUSTER},
     {"namespace", 'n', OPTION_TEXT, offsetof(struct options, namespace_name), "NAME",
-     "the namespace to use", .completer = COMPLETE_NAMESPACE},
+     "the namespace to use", .completer = COMPLETE_NAMESPACE, .set = GLOBAL_CLUSTER},
     {"store", 0, OPTION_TEXT, offsetof(struct options, store), "URL",
      "where recordings are (default: ~/.local/state/kubectl-hoop/store)",
-     .completer = COMPLETE_DIRECTORY},
+     .completer = COMPLETE_DIRECTORY, .set = GLOBAL_STORE},
+    {"config", 0, OPTION_TEXT, offsetof(struct options, config), "FILE",
+     "in place of ~/.config/kubectl-hoop/config.yaml", .completer = COMPLETE_FILE,
+     .set = GLOBAL_CONFIG},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct options, quiet), NULL,
      "no notes on standard error"},
     {"help", 'h', OPTION_FLAG, offsetof(struct options, help), NULL, "show help"},
@@ -114,15 +117,44 @@ static bool has_spec(const struct scan *scan, const char *name)
 }
 
 /* A name that is there already keeps its first row. */
+static void add_spec(struct scan *scan, const struct option_spec *spec, void *base)
+{
+    if (has_spec(scan, spec->name))
+        return;
+    assert(scan->count < SPECS_MAX);
+    scan->specs[scan->count] = spec;
+    scan->bases[scan->count++] = base;
+}
+
 static void add_specs(struct scan *scan, const struct option_spec *specs, void *base)
 {
-    for (; specs && specs->name; specs++) {
-        if (has_spec(scan, specs->name))
-            continue;
-        assert(scan->count < SPECS_MAX);
-        scan->specs[scan->count] = specs;
-        scan->bases[scan->count++] = base;
+    for (; specs && specs->name; specs++)
+        add_spec(scan, specs, base);
+}
+
+static bool is_taken(const struct option_spec *global, unsigned sets)
+{
+    return global->set == GLOBAL_ALL || (global->set & sets);
+}
+
+static void add_globals(struct scan *scan, unsigned sets, void *base)
+{
+    for (const struct option_spec *global = options_globals; global->name; global++)
+        if (is_taken(global, sets))
+            add_spec(scan, global, base);
+}
+
+/* Does `argument` stand for a flag that other commands take? */
+static bool is_global(const char *argument)
+{
+    for (const struct option_spec *global = options_globals; global->name; global++) {
+        if (global->letter && argument[1] == global->letter)
+            return true;
+        if (strncmp(argument, "--", 2) == 0 && strlen(global->name) == strcspn(argument + 2, "=") &&
+            strncmp(argument + 2, global->name, strlen(global->name)) == 0)
+            return true;
     }
+    return false;
 }
 
 static int unknown_flag(const struct scan *scan, const char *argument, struct error *err)
@@ -130,6 +162,10 @@ static int unknown_flag(const struct scan *scan, const char *argument, struct er
     const char *names[SPECS_MAX + 1] = {NULL};
     char typed[NEAREST_MAX];
 
+    if (is_global(argument)) {
+        error_set(err, ERROR_USAGE, "%s means nothing to this command", argument);
+        return error_fix(err, "leave it out");
+    }
     error_set(err, ERROR_USAGE, "unknown flag: %s", argument);
     if (strncmp(argument, "--", 2) == 0) {
         for (size_t i = 0; i < scan->count; i++)
@@ -212,17 +248,28 @@ static enum io scan_next(struct scan *scan, int argc, char **argv, struct error 
                                                                                     : IO_OK;
 }
 
-void options_print(const struct option_spec *specs)
+static void print_spec(const struct option_spec *spec)
 {
-    for (; specs && specs->name; specs++) {
-        char left[64];
-        char letter[8] = "    ";
-        if (specs->letter)
-            snprintf(letter, sizeof letter, "-%c, ", specs->letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, specs->name, specs->value ? "=" : "",
-                 specs->value ? specs->value : "");
-        printf("  %-24s  %s\n", left, specs->help);
-    }
+    char left[64];
+    char letter[8] = "    ";
+
+    if (spec->letter)
+        snprintf(letter, sizeof letter, "-%c, ", spec->letter);
+    snprintf(left, sizeof left, "%s--%s%s%s", letter, spec->name, spec->value ? "=" : "",
+             spec->value ? spec->value : "");
+    printf("  %-24s  %s\n", left, spec->help);
+}
+
+static void print_globals(unsigned sets)
+{
+    for (const struct option_spec *global = options_globals; global->name; global++)
+        if (is_taken(global, sets))
+            print_spec(global);
+}
+
+void options_print_globals(void)
+{
+    print_globals(~0U);
 }
 
 static void print_usage(const struct usage *usage)
@@ -235,10 +282,11 @@ static void print_usage(const struct usage *usage)
     }
     if (usage->specs && usage->specs->name) {
         puts("\nFlags:");
-        options_print(usage->specs);
+        for (const struct option_spec *spec = usage->specs; spec->name; spec++)
+            print_spec(spec);
     }
     puts("\nGlobal flags:");
-    options_print(options_globals);
+    print_globals(usage->globals);
 }
 
 int options_parse(struct options *options, const struct usage *usage, void *flags, int argc,
@@ -248,7 +296,7 @@ int options_parse(struct options *options, const struct usage *usage, void *flag
     enum io status;
 
     add_specs(&scan, usage->specs, flags);
-    add_specs(&scan, options_globals, options);
+    add_globals(&scan, usage->globals, options);
     prepare_scan(&scan);
     options->operands = xcalloc((size_t)argc + 1, sizeof *options->operands);
     while ((status = scan_next(&scan, argc, argv, err)) != IO_EOF) {
@@ -265,8 +313,6 @@ int options_parse(struct options *options, const struct usage *usage, void *flag
         options->rest = argv + optind;
         options->rest_count = argc - optind;
     }
-    if (!options->store && getenv("KHOOP_STORE") && *getenv("KHOOP_STORE"))
-        options->store = getenv("KHOOP_STORE");
     return 1;
 }
 
@@ -290,7 +336,7 @@ int options_find_command(int argc, char **argv, const struct option_spec *const 
     struct scan scan = {0};
     enum io status;
 
-    add_specs(&scan, options_globals, NULL);
+    add_globals(&scan, ~0U, NULL);
     for (; tables && *tables; tables++)
         add_specs(&scan, *tables, NULL);
     prepare_scan(&scan);

@@ -50,6 +50,14 @@ enum completer {
     COMPLETE_COMMAND, /* a subcommand of ours */
 };
 
+/* Which commands take a global flag: those whose usage names its set. */
+enum global_set {
+    GLOBAL_ALL = 0, /* every command */
+    GLOBAL_CLUSTER = 1 << 0,
+    GLOBAL_STORE = 1 << 1,
+    GLOBAL_CONFIG = 1 << 2,
+};
+
 /* A table ends with one that has no name. */
 struct option_spec {
     const char *name; /* without its dashes */
@@ -60,6 +68,7 @@ struct option_spec {
     const char *help;
     const char *const *choices; /* NULL-terminated */
     enum completer completer;
+    enum global_set set; /* of a global flag */
 };
 
 struct command; /* command.h */
@@ -69,16 +78,18 @@ struct usage {
     const char *text;     /* paragraphs, wrapped at 80 columns; no newline at the end */
     const struct option_spec *specs;
     enum completer operands;                  /* what each of them is */
+    unsigned globals;                         /* sets of global flags that mean something to it */
     const struct command *const *subcommands; /* NULL, or NULL-terminated */
 };
 
-/* All zero is a valid, empty one. Texts are borrowed from argv (or the environment). */
+/* All zero is a valid, empty one. Texts are borrowed from argv. */
 struct options {
-    /* Flags that every command takes, where kubectl has them: with kubectl's meaning. */
+    /* Global flags; where kubectl has them: with kubectl's meaning. */
     const char *kubeconfig;
     const char *context;
     const char *namespace_name;
-    const char *store; /* flag, else KHOOP_STORE, else NULL: the default directory */
+    const char *store;  /* as given; what holds is in settings.h */
+    const char *config; /* likewise */
     bool quiet;
     bool help;
     char **operands; /* owned array: what is no flag and stands before `--` */
@@ -102,11 +113,11 @@ must_use int options_expect(const struct options *options, const struct usage *u
 must_use int options_find_command(int argc, char **argv, const struct option_spec *const *tables,
                                   struct error *err);
 
-/* The flags that every command takes; their offsets are of struct options. */
+/* The global flags; their offsets are of struct options. */
 extern const struct option_spec options_globals[];
 
-/* A table's flags, one per line. */
-void options_print(const struct option_spec *specs);
+/* All of them, one per line, for main's help. */
+void options_print_globals(void);
 
 /* The one of `names` (NULL-terminated) that `typed` was likely meant to be; NULL when none. */
 const char *options_nearest(const char *typed, const char *const *names);

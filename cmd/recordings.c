@@ -9,14 +9,16 @@ int recordings_open(struct recordings *recordings, const struct options *options
 {
     struct error passed_over = {0}; /* a file that is no key only means one key less */
 
-    if (places_find(&recordings->places, err) < 0)
+    if (places_find(&recordings->places, err) < 0 ||
+        settings_load(&recordings->settings, options, err) < 0)
         return -1;
+    bool is_chosen = settings_store(&recordings->settings) != NULL;
     struct catalog_places places = {
-        .store = options->store ? options->store : recordings->places.store,
+        .store = recordings_store(recordings),
         .spool = recordings->places.spool,
-        .spool_follows = options->store != NULL,
+        .spool_follows = is_chosen,
     };
-    recordings->catalog = catalog_open(&places, options->store != NULL, err);
+    recordings->catalog = catalog_open(&places, is_chosen, err);
     if (!recordings->catalog)
         return -1;
     recordings->trust = trust_new();
@@ -33,8 +35,16 @@ int recordings_open(struct recordings *recordings, const struct options *options
     return 0;
 }
 
+const char *recordings_store(const struct recordings *recordings)
+{
+    const char *chosen = settings_store(&recordings->settings);
+
+    return chosen ? chosen : recordings->places.store;
+}
+
 void recordings_free(struct recordings *recordings)
 {
+    settings_free(&recordings->settings);
     places_free(&recordings->places);
     catalog_free(&recordings->catalog);
     trust_free(&recordings->trust);

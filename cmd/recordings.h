@@ -13,19 +13,23 @@
 #include "upload/spool.h"
 
 #include "options.h"
+#include "settings.h"
 
 /* All zero is a valid, empty one. */
 struct recordings {
     struct places places;
+    struct settings settings;
     struct catalog *catalog;
     struct trust *trust;
 };
 
-/* With --store (or KHOOP_STORE), that store and what the spool has of its
- * journals; else both places of this installation. With keys, only those are
+/* With a store that was chosen (--store, KHOOP_STORE, the configuration), that store and what the
+ * spool has of its journals; else both places of this installation. With keys, only those are
  * trusted. */
 must_use int recordings_open(struct recordings *recordings, const struct options *options,
                              const struct option_list *keys, struct error *err);
+/* Where the store is. */
+const char *recordings_store(const struct recordings *recordings);
 void recordings_free(struct recordings *recordings);
 
 /* Every complete line of a journal, segment after segment. It ends where a

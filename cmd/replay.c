@@ -353,6 +353,7 @@ static const struct usage usage = {
     "the one before. The recording is verified first; what is damaged is not shown.",
     specs,
     COMPLETE_SESSION,
+    .globals = GLOBAL_STORE | GLOBAL_CONFIG,
 };
 
 static int run(int argc, char **argv, struct error *err)

@@ -29,14 +29,17 @@ char *session_start_actor(void)
 }
 
 /* Changes with each setting that can change what is recorded, and where. */
-static void put_config_hash(json_object *start, const char *store, const char *upstream_files)
+static void put_config_hash(json_object *start, json_object *config, const char *store,
+                            const char *upstream_files)
 {
     scoped(buf_free) struct buf text = {0};
     char hex[SHA256_HEX_BYTES];
 
     buf_printf(&text,
-               "store=%s\nupstream=kubeconfig:%s\ndurability=normal\non-record-failure=block\n",
-               store, upstream_files);
+               "store=%s\nupstream=kubeconfig:%s\ndurability=%s\nship-every=%lld\n"
+               "on-record-failure=block\n",
+               store, upstream_files, jsondoc_bool(config, "/strict", false) ? "strict" : "normal",
+               (long long)jsondoc_int(config, "/shipEveryS", 0));
     jsondoc_put_string(start, "config", sha256_hex(buf_str(&text), hex));
 }
 
@@ -58,7 +61,7 @@ json_object *session_start_describe(json_object *config, const char *store,
     if (gethostname(host, sizeof host - 1) == 0)
         jsondoc_put_string(start, "host", host);
     jsondoc_put_string(start, "onRecordFailure", "block");
-    put_config_hash(start, store, upstream_files);
+    put_config_hash(start, config, store, upstream_files);
     json_object *versions = jsondoc_put_adopt(start, "versions", json_object_new_object());
 
     jsondoc_put_string(versions, "kubectl-hoop", HOOP_VERSION);

@@ -362,7 +362,7 @@ static int reap_sessions(const struct options *options, struct error *err)
             return -1;
         id = session->id;
     }
-    const char *url = options->store ? options->store : recordings.places.store;
+    const char *url = recordings_store(&recordings);
     struct store *store = stores_open(url, &type, err);
     if (!store)
         return error_wrap(err, "store %s", url);
@@ -395,6 +395,7 @@ static const struct usage list_usage = {
     "sessions list [flags]",
     "All recorded sessions, newest first.",
     list_specs,
+    .globals = GLOBAL_STORE | GLOBAL_CONFIG,
 };
 
 static const struct option_spec show_specs[] = {
@@ -409,6 +410,7 @@ static const struct usage show_usage = {
     "One recorded session: its facts, its files, and what verify finds.\n\n" SESSION_TEXT,
     show_specs,
     COMPLETE_SESSION,
+    .globals = GLOBAL_STORE | GLOBAL_CONFIG,
 };
 
 static const struct usage reap_usage = {
@@ -417,6 +419,7 @@ static const struct usage reap_usage = {
     "is left alone.\n\n" SESSION_TEXT,
     NULL,
     COMPLETE_SESSION,
+    .globals = GLOBAL_STORE | GLOBAL_CONFIG,
 };
 
 static void sessions_flags_free(struct sessions_flags *flags)
@@ -492,6 +495,7 @@ static const struct usage usage = {
     "Recorded sessions. Without a command it lists them.\n\n" SESSION_TEXT,
     list_specs,
     .subcommands = subcommands,
+    .globals = GLOBAL_STORE | GLOBAL_CONFIG,
 };
 
 static int run(int argc, char **argv, struct error *err)

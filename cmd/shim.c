@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,21 @@ static int run_recorded(const char *session, const char *executable, char **argv
     return status;
 }
 
+/* The one that the configuration named when the session began, else the first on PATH. */
+static char *find_real(const char *session, const char *name, struct error *err)
+{
+    scoped(free_text) char *link = session_dir_real_path(session, name);
+    scoped(free_text) char *bin = session_dir_path(session, "bin");
+    const char *path = getenv("PATH");
+    char target[PATH_MAX];
+    ssize_t len = readlink(link, target, sizeof target - 1);
+
+    if (len < 0)
+        return tool_find(name, path ? path : "/usr/local/bin:/usr/bin:/bin", bin, err);
+    target[len] = '\0';
+    return tool_check(target, err) < 0 ? NULL : xstrdup(target);
+}
+
 int shim_main(int argc, char **argv, struct error *err)
 {
     const char *slash = strrchr(argv[0], '/');
@@ -191,10 +207,7 @@ int shim_main(int argc, char **argv, struct error *err)
 
     if (!session || enter(name, err) < 0)
         return -1;
-    scoped(free_text) char *bin = session_dir_path(session, "bin");
-    const char *path = getenv("PATH");
-    scoped(free_text) char *executable =
-        tool_find(name, path ? path : "/usr/local/bin:/usr/bin:/bin", bin, err);
+    scoped(free_text) char *executable = find_real(session, name, err);
 
     if (!executable)
         return -1;

@@ -239,6 +239,7 @@ static const struct usage usage = {
     "nothing.",
     specs,
     COMPLETE_SESSION,
+    .globals = GLOBAL_STORE | GLOBAL_CONFIG,
 };
 
 static int check_flags(const struct verify_flags *flags, struct error *err)

@@ -40,3 +40,19 @@ char *tool_find(const char *name, const char *path, const char *own_directory, s
     error_fix(err, "install %s, or put its directory on PATH", name);
     return NULL;
 }
+
+int tool_check(const char *program, struct error *err)
+{
+    scoped(free_text) char *self = platform_executable();
+    struct stat status, own = {0};
+
+    if (stat(program, &status) < 0)
+        return error_errno(err, ERROR_CONFIG, "%s", program);
+    if (!S_ISREG(status.st_mode) || access(program, X_OK) < 0)
+        return error_set(err, ERROR_CONFIG, "%s: no program that can be run", program);
+    if (stat(self, &own) == 0 && is_same_file(&status, &own)) {
+        error_set(err, ERROR_CONFIG, "%s is kubectl-hoop itself", program);
+        return error_fix(err, "name the real program there");
+    }
+    return 0;
+}

@@ -8,3 +8,6 @@
  * NULL: ERROR_NOT_FOUND. */
 must_use char *tool_find(const char *name, const char *path, const char *own_directory,
                          struct error *err);
+
+/* An executable regular file that is not this program under another name? ERROR_CONFIG. */
+must_use int tool_check(const char *program, struct error *err);

@@ -72,6 +72,11 @@ char *session_dir_create(const char *session, struct error *err)
     return take(path);
 }
 
+char *session_dir_real_path(const char *directory, const char *tool)
+{
+    return xasprintf("%s/real-%s", directory, tool);
+}
+
 void session_dir_remove(const char *directory)
 {
     for (size_t i = 0; contents[i]; i++) {
@@ -81,8 +86,10 @@ void session_dir_remove(const char *directory)
     }
     for (size_t i = 0; session_dir_tools[i]; i++) {
         scoped(free_text) char *path = xasprintf("%s/bin/%s", directory, session_dir_tools[i]);
+        scoped(free_text) char *real = session_dir_real_path(directory, session_dir_tools[i]);
 
         unlink(path);
+        unlink(real);
     }
     scoped(free_text) char *bin = session_dir_path(directory, "bin");
 

@@ -15,6 +15,10 @@ must_use int session_dir_check(const char *path, struct error *err);
 /* "<directory>/<name>", owned by the caller. */
 must_use char *session_dir_path(const char *directory, const char *name);
 
+/* "<directory>/real-<tool>", owned by the caller: a link to the program that the shim `tool` runs,
+ * where the configuration names one. */
+must_use char *session_dir_real_path(const char *directory, const char *tool);
+
 /* Removes what a session puts there, then the directory; other files in it are left. */
 void session_dir_remove(const char *directory);
 

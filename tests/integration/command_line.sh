@@ -5,8 +5,8 @@ set -u
 hoop=$1
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT
-export XDG_STATE_HOME="$here/state" XDG_RUNTIME_DIR="$here/run" HOME="$here"
-unset KHOOP_STORE
+export XDG_STATE_HOME="$here/state" XDG_RUNTIME_DIR="$here/run" XDG_CONFIG_HOME="$here/config" HOME="$here"
+unset KHOOP_STORE KHOOP_CONFIG
 failed=0
 
 # expect STATUS OUT ERR ARGS…: patterns of case(1); an empty one means that nothing was printed.
@@ -31,6 +31,9 @@ expect 0 '*Usage:*' '' --help
 expect 0 '*Usage:*' '' help
 expect 0 '*kubectl hoop version*' '' help version
 expect 0 '*kubectl hoop version*' '' version --help
+expect 0 '*KHOOP_CONFIG*' '' help environment
+expect 0 '*130 *interrupted*' '' help exit-codes
+expect 0 '*ship-every (default: 30m)*' '' help config
 expect 0 '*hoop sessions*Commands:*reap *Flags:*' '' sessions --help
 expect 0 '*hoop sessions show SESSION*--key*' '' help sessions show
 expect 0 '*hoop sessions show SESSION*--key*' '' sessions -o json --help show
@@ -41,14 +44,43 @@ expect 2 '' "kubectl-hoop: unknown command 'nonsense' (fix: 'kubectl hoop --help
 expect 2 '' "*unknown command 'verfiy'*did you mean 'kubectl hoop verify'?)" verfiy
 expect 2 '' '*unknown flag: --outptu*did you mean --output?)' version --outptu=json
 expect 2 '' "*unknown value 'yaml' (fix: use one of: text, json)" version -o yaml
-expect 2 '' '*--context needs a value' version --context
+expect 2 '' '*--context needs a value' exec --context
+expect 2 '' '*--context means nothing to this command (fix: leave it out)' version --context x
 expect 2 '' "*one argument too many: 'x'*" version x
 expect 2 '' '*unknown flag: --frobnicate*' --frobnicate version
 expect 0 'kubectl-hoop *recording format 1*' '' version
-expect 0 'kubectl-hoop *' '' --context x version -q
+expect 0 'kubectl-hoop *' '' -q version -q
 expect 0 '{"apiVersion":"kubectl-hoop/v1","kind":"Version",*"libraries":{*"zstd":*}}' '' version -o json
 # what drives a terminal is escaped, and an error stays one line
 expect 2 '' "kubectl-hoop: unknown command '\\\\x1b\[2J\\\\x0aline'*" "$(printf '\033[2J\nline')"
+
+# the configuration: every problem with its place; what is used, and where it comes from
+config="$XDG_CONFIG_HOME/kubectl-hoop/config.yaml"
+expect 0 "*$config: not there" '' config validate
+expect 0 '*durability *normal *default*' '' config view
+mkdir -p "$XDG_CONFIG_HOME/kubectl-hoop"
+printf 'stor: /x\ndurability: [strict]\npolicy: x\nship-every: 90\n' >"$config"
+expect 2 "*config.yaml:1:1: unknown key 'stor' (fix: did you mean 'store'?)*:2:13: durability: a list*:3:1: 'policy' is not in this release*:4:13: ship-every: '90' is no time*" '' config validate
+expect 2 '' "kubectl-hoop: $config:1:1: unknown key 'stor' (fix: did you mean 'store'?; kubectl hoop config validate shows 3 more)" sessions
+expect 78 '' "*config.yaml:1:1: unknown key*" exec -- touch "$here/ran"
+expect 0 'kubectl-hoop *' '' version
+printf 'store: ~/chosen\ndurability: strict # sure\n' >"$config"
+expect 0 "*config.yaml: fine, 2 keys set" '' config validate
+expect 0 "*store *$here/chosen *config.yaml:1*durability *strict *config.yaml:2*ship-every *30m *default*" '' config view
+expect 7 '' "*$here/chosen*" sessions
+expect 0 '*"store","value":"/flag","from":"--store"*' '' config view -o json --store /flag
+KHOOP_STORE=/variable expect 0 '*"store","value":"/variable","from":"KHOOP_STORE"*' '' config view -o json
+printf 'durability: strikt\n' >"$here/other.yaml"
+expect 2 "$here/other.yaml:1:13: durability: unknown value 'strikt' (fix: use one of: normal, strict)" '' config validate "$here/other.yaml"
+expect 2 '' "*other.yaml:1:13: *" config view --config "$here/other.yaml"
+KHOOP_CONFIG="$here/other.yaml" expect 2 '' "*other.yaml:1:13: *" config view
+expect 2 '' "*$here/none: there is no such file (fix: *" config view --config "$here/none"
+expect 2 "$here/none: not there" '' config validate "$here/none"
+chmod o+w "$config"
+expect 2 '' "*$config: everybody may write it (fix: chmod o-w $config)" sessions
+expect 2 '*' "*$config: everybody may write it (fix: *" config validate
+rm "$config"
+[ ! -e "$here/ran" ] || failed=1
 
 "$hoop" version >/dev/full 2>"$here/err"
 if [ $? != 1 ] || ! grep -q 'write to standard output: No space left on device' "$here/err"; then

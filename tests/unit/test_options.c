@@ -5,8 +5,6 @@
 
 #include <cmocka.h>
 
-#include <stdlib.h>
-
 #include "base/num.h"
 #include "base/scoped.h"
 
@@ -39,7 +37,7 @@ static void flags_free(struct flags *flags)
 
 static int parse(struct flags *flags, char **argv, struct error *err)
 {
-    static const struct usage usage = {"test [flags]", "A test.", specs};
+    static const struct usage usage = {"test [flags]", "A test.", specs, .globals = GLOBAL_CLUSTER};
     int argc = 0;
 
     while (argv[argc])
@@ -113,18 +111,17 @@ static void options_refuse_with_the_flag_that_was_meant(void **state)
     }
 }
 
-static void options_take_the_store_from_the_environment_unless_given(void **state)
+static void options_refuse_a_global_flag_that_means_nothing_here(void **state)
 {
+    static const struct usage usage = {"test", "A test.", .globals = GLOBAL_STORE};
+    scoped(options_free) struct options options = {0}, again = {0};
     struct error err = {0};
 
-    setenv("KHOOP_STORE", "/from/environment", 1);
-    scoped(flags_free) struct flags first = {0};
-    assert_int_equal(1, parse(&first, ARGS(A "x"), &err));
-    assert_string_equal("/from/environment", first.options.store);
-    scoped(flags_free) struct flags second = {0};
-    assert_int_equal(1, parse(&second, ARGS(A "--store=/flag"), &err));
-    assert_string_equal("/flag", second.options.store);
-    unsetenv("KHOOP_STORE");
+    assert_int_equal(
+        -1, options_parse(&options, &usage, NULL, 3, ARGS(A "--store=/x", A "--context=x"), &err));
+    assert_string_equal("--context=x means nothing to this command", err.text);
+    assert_int_equal(-1, options_parse(&again, &usage, NULL, 3, ARGS(A "-n", A "x"), &err));
+    assert_string_equal("-n means nothing to this command", err.text);
 }
 
 static void options_find_the_command_behind_global_flags(void **state)
@@ -172,7 +169,7 @@ int main(void)
         cmocka_unit_test(options_take_flags_anywhere_before_the_dashes),
         cmocka_unit_test(options_tell_no_dashes_from_dashes_as_a_value),
         cmocka_unit_test(options_refuse_with_the_flag_that_was_meant),
-        cmocka_unit_test(options_take_the_store_from_the_environment_unless_given),
+        cmocka_unit_test(options_refuse_a_global_flag_that_means_nothing_here),
         cmocka_unit_test(options_find_the_command_behind_global_flags),
         cmocka_unit_test(options_expect_counts_operands),
         cmocka_unit_test(nearest_knows_swaps_and_beginnings_and_gives_up),
