@@ -2,15 +2,19 @@
 
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/num.h"
 #include "base/utf8.h"
 
 #define STEP_BYTES ((size_t)4096) /* of input, for which room is made at once */
 #define GROWTH_MAX 6              /* \u00xx for one byte */
+#define BLOCK ((size_t)64)        /* of input, looked at as one: a bit each */
 #define TEXT_RUN_MIN 512          /* text before the first bad byte that is worth its own event */
 
-/* What a byte means in text: nothing special, or the first of a character that may be. */
+/* What a byte means in text: itself, or something that put_special() knows. */
 enum byte_class {
     PLAIN,
     QUOTED, /* has a two-character escape, or \u00xx */
@@ -31,6 +35,35 @@ static const char short_escape[256] = {
     ['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
     ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't',
 };
+
+#ifdef __SSE2__
+static inline unsigned special_in_16(const unsigned char *at)
+{
+    static const char others[] = {'"', '\\', 0x7F, (char)0xC2, (char)0xD8, (char)0xE2};
+    __m128i bytes = _mm_loadu_si128((const __m128i *)at);
+    __m128i special = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+
+    for (size_t i = 0; i < sizeof others; i++)
+        special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(others[i])));
+    return (unsigned)_mm_movemask_epi8(special);
+}
+#else
+static inline unsigned special_in_16(const unsigned char *at)
+{
+    unsigned special = 0;
+
+    for (unsigned i = 0; i < 16; i++)
+        special |= (unsigned)(class_of[at[i]] != PLAIN) << i;
+    return special;
+}
+#endif
+
+/* Which of the bytes of a block are not PLAIN: bit i tells of at[i]. */
+static inline uint64_t special_in(const unsigned char *at)
+{
+    return special_in_16(at) | (uint64_t)special_in_16(at + 16) << 16 |
+           (uint64_t)special_in_16(at + 32) << 32 | (uint64_t)special_in_16(at + 48) << 48;
+}
 
 static char *put_unicode(char *out, unsigned code)
 {
@@ -80,27 +113,60 @@ static size_t put_character(char **out, const unsigned char *at, size_t left)
     return len;
 }
 
-/* Up to STEP_BYTES of valid text; how many were taken. Room is there. */
+/* A byte that is not PLAIN, and what belongs to it; how many bytes it takes. */
+static inline size_t put_special(char **out, const unsigned char *at, size_t left)
+{
+    if (class_of[*at] == LEAD)
+        return put_character(out, at, left);
+    *out = put_quoted(*out, *at);
+    return 1;
+}
+
+/* At most BLOCK bytes; as many are read, and written, whatever `len` is: that needs no branch. */
+static inline char *put_run(char *out, const unsigned char *at, size_t len)
+{
+    memcpy(out, at, 16);
+    if (len > 16)
+        memcpy(out + 16, at + 16, BLOCK - 16);
+    return out + len;
+}
+
+/* A quote comes every few bytes of JSON, where no branch can be foretold: so the bytes that are not
+ * PLAIN are found for a whole block first, and the runs between them copied. Reads two blocks. */
+static size_t put_block(char **to, const unsigned char *at, size_t left)
+{
+    uint64_t special = special_in(at);
+    size_t done = 0;
+    char *out = *to;
+
+    for (; special; special &= special - 1) {
+        size_t next = (size_t)__builtin_ctzll(special);
+
+        out = put_run(out, at + done, next - done);
+        done = next + put_special(&out, at + next, left - next);
+    }
+    if (done < BLOCK) {
+        out = put_run(out, at + done, BLOCK - done);
+        done = BLOCK;
+    }
+    *to = out;
+    return done;
+}
+
+/* Some STEP_BYTES of valid text; how many were taken. Room is there. */
 static size_t put_text(char **to, const unsigned char *at, size_t left)
 {
     size_t step = min_of(left, STEP_BYTES);
     size_t i = 0;
     char *out = *to;
 
-    while (i < step) {
-        size_t from = i;
-
-        while (i < step && class_of[at[i]] == PLAIN)
-            i++;
-        memcpy(out, at + from, i - from);
-        out += i - from;
-        if (i == step)
-            break;
-        if (class_of[at[i]] == QUOTED)
-            out = put_quoted(out, at[i++]);
+    while (i < step)
+        if (left - i >= 2 * BLOCK)
+            i += put_block(&out, at + i, left - i);
+        else if (class_of[at[i]] == PLAIN)
+            *out++ = (char)at[i++];
         else
-            i += put_character(&out, at + i, left - i);
-    }
+            i += put_special(&out, at + i, left - i);
     *to = out;
     return i;
 }
@@ -131,9 +197,9 @@ static size_t put_latin1(char **to, const unsigned char *at, size_t left)
 void escape_append(struct buf *out, struct str data, enum escape_kind kind)
 {
     while (data.len) {
-        /* A character may reach over the end of the step by three bytes. */
-        size_t step = min_of(data.len, STEP_BYTES + 3);
-        char *start = buf_reserve(out, step * GROWTH_MAX);
+        /* A block may reach over the end of the step, and a character over that of the block. */
+        size_t step = min_of(data.len, STEP_BYTES + BLOCK + 3);
+        char *start = buf_reserve(out, step * GROWTH_MAX + BLOCK);
         char *end = start;
 
         if (!start)
@@ -147,6 +213,17 @@ void escape_append(struct buf *out, struct str data, enum escape_kind kind)
     }
 }
 
+/* A block of them. */
+static bool is_ascii(const unsigned char *at)
+{
+    uint64_t words[BLOCK / 8], all = 0;
+
+    memcpy(words, at, BLOCK);
+    for (size_t i = 0; i < BLOCK / 8; i++)
+        all |= words[i];
+    return !(all & 0x8080808080808080);
+}
+
 /* How much of the start is valid UTF-8. */
 static size_t valid_prefix(struct str data)
 {
@@ -156,6 +233,8 @@ static size_t valid_prefix(struct str data)
     for (;;) {
         uint64_t eight;
 
+        while (i + BLOCK <= data.len && is_ascii(at + i))
+            i += BLOCK;
         for (; i + sizeof eight <= data.len; i += sizeof eight) {
             memcpy(&eight, at + i, sizeof eight);
             if (eight & 0x8080808080808080)

@@ -34,6 +34,32 @@ static void escape_leaves_nothing_that_drives_a_terminal(void **state)
     assert_escaped("A\\u0085\u00c3\\u007f", STR("A\x85\xc3\x7f"), ESCAPE_LATIN1);
 }
 
+/* Characters of every kind, in an order that does not repeat within a block. */
+static void escape_is_the_same_for_many_as_for_each(void **state)
+{
+    static const char *const characters[] = {"a",    "{",    "\"",       "\\",     "\n",
+                                             "\x01", "\x7f", "\xc2\x85", "\u00a0", "\u2028",
+                                             "€",    "😀",    "z",        "\u061c"};
+    scoped(buf_free) struct buf many = {0}, each = {0};
+    uint32_t dice = 1;
+
+    for (int i = 0; i < 6000; i++) {
+        struct str next;
+
+        dice = dice * 1664525 + 1013904223;
+        next = str_from(dice >> 29 ? "a" : characters[(dice >> 16) % 14]);
+        buf_append_str(&many, next);
+        escape_append(&each, next, ESCAPE_TEXT);
+    }
+    scoped(buf_free) struct buf out = {0};
+
+    escape_append(&out, buf_str(&many), ESCAPE_TEXT);
+    assert_true(str_equal(buf_str(&each), buf_str(&out)));
+    enum escape_kind kind;
+
+    assert_int_equal(many.len, escape_run(buf_str(&many), &kind));
+}
+
 /* What the runs of `data` say, put together again by json-c: the bytes. */
 static void assert_runs_spell(struct str data)
 {
@@ -212,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escape_leaves_nothing_that_drives_a_terminal),
+        cmocka_unit_test(escape_is_the_same_for_many_as_for_each),
         cmocka_unit_test(runs_spell_the_bytes_when_cut_anywhere),
         cmocka_unit_test(runs_spell_the_bytes_when_a_character_lies_on_the_step),
         cmocka_unit_test(run_is_text_up_to_a_cut_character),
