@@ -34,8 +34,7 @@ static struct segment *make(void)
         abort();
     must(ZSTD_CCtx_setParameter(segment->zstd, ZSTD_c_compressionLevel, SEGMENT_LEVEL));
     must(ZSTD_CCtx_setParameter(segment->zstd, ZSTD_c_windowLog, SEGMENT_WINDOW_LOG));
-    /* A poll repeats the one before, megabytes back: level 1 alone does not look that far. */
-    must(ZSTD_CCtx_setParameter(segment->zstd, ZSTD_c_enableLongDistanceMatching, 1));
+    must(ZSTD_CCtx_setParameter(segment->zstd, ZSTD_c_hashLog, SEGMENT_HASH_LOG));
     must(ZSTD_CCtx_setParameter(segment->zstd, ZSTD_c_checksumFlag, 0));
     must(ZSTD_CCtx_setParameter(segment->zstd, ZSTD_c_contentSizeFlag, 0));
     return segment;
