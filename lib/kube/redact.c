@@ -155,11 +155,12 @@ struct redact *redact_new(const struct redact_config *config)
 {
     struct redact *redact = xcalloc(1, sizeof *redact);
 
-    redact->print = fingerprint_new(config->key, config->cluster);
     redact->is_secret = config->info->is_secret_bearing;
     redact->text.limit = REDACT_PIECE_MAX;
     redact->whole.limit = REDACT_WHOLE_MAX;
     choose_encoding(redact, config);
+    if (redact->is_secret || redact->gz) /* else nothing can come to be withheld */
+        redact->print = fingerprint_new(config->key, config->cluster);
     choose_mode(redact, config);
     return redact;
 }
