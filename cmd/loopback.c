@@ -130,6 +130,7 @@ static int open_recorder(struct loopback *loopback, struct error *err)
     loopback->recorder = recorder_start(
         &(struct recorder_config){.wake = wake_loop,
                                   .context = loopback,
+                                  .loop = loopback->loop,
                                   .is_strict = jsondoc_bool(loopback->config, "/strict", false),
                                   .fingerprint_key = &loopback->fingerprint_key},
         err);

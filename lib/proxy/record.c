@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/encode.h"
-#include "base/jsondoc.h"
 #include "base/scoped.h"
 #include "kube/redact.h"
 #include "proxy/recorder_command.h"
@@ -176,58 +175,13 @@ uint64_t record_body_end(struct exchange_record *record, enum direction of,
     return recorder_put(command);
 }
 
-static const char *const outcome_words[] = {
-    [OUTCOME_OK] = "ok",
-    [OUTCOME_REFUSED] = "refused",
-    [OUTCOME_UNREACHABLE] = "unreachable",
-    [OUTCOME_CLIENT_GONE] = "client_gone",
-    [OUTCOME_UPSTREAM_RESET] = "upstream_reset",
-    [OUTCOME_TRUNCATED] = "truncated",
-    [OUTCOME_GATEWAY_END] = "gateway_end",
-    [OUTCOME_UNKNOWN] = "unknown",
-};
-
-static const char *const forwarded_words[] = {
-    [FORWARDED_NONE] = "none",
-    [FORWARDED_HEAD] = "head",
-    [FORWARDED_PARTIAL] = "partial",
-    [FORWARDED_ALL] = "all",
-};
-
-static void put_bytes(json_object *payload, const char *key, const struct record_outcome *outcome,
-                      enum direction of)
-{
-    json_object *bytes = jsondoc_put_adopt(payload, key, json_object_new_object());
-
-    jsondoc_put_int(bytes, "received", (int64_t)outcome->received[of]);
-    jsondoc_put_int(bytes, "delivered", (int64_t)outcome->delivered[of]);
-    jsondoc_put_int(bytes, "wire", (int64_t)outcome->wire[of]);
-}
-
-static void put_latency(json_object *payload, const struct record_outcome *outcome, int64_t now_us)
-{
-    json_object *latency = jsondoc_put_adopt(payload, "latency", json_object_new_object());
-
-    if (outcome->forwarded_mono_us)
-        jsondoc_put_int(latency, "forwarded_us",
-                        outcome->forwarded_mono_us - outcome->started_mono_us);
-    if (outcome->answered_mono_us)
-        jsondoc_put_int(latency, "answered_us",
-                        outcome->answered_mono_us - outcome->started_mono_us);
-    jsondoc_put_int(latency, "total_us", now_us - outcome->started_mono_us);
-}
-
 uint64_t record_complete(struct exchange_record **record, const struct record_outcome *outcome)
 {
     struct command *command = command_for(take(*record), COMMAND_COMPLETE);
-    json_object *payload = command->payload = json_object_new_object();
 
-    jsondoc_put_string(payload, "outcome", outcome_words[outcome->outcome]);
-    jsondoc_put_string(payload, "forwarded", forwarded_words[outcome->forwarded]);
+    command->outcome = xcalloc(1, sizeof *command->outcome);
+    *command->outcome = *outcome;
     if (outcome->reason)
-        jsondoc_put_string(payload, "reason", outcome->reason);
-    put_bytes(payload, "request", outcome, DIRECTION_REQUEST);
-    put_bytes(payload, "response", outcome, DIRECTION_RESPONSE);
-    put_latency(payload, outcome, command->at.mono_us);
+        command->outcome->reason = xstrdup(outcome->reason);
     return recorder_put(command);
 }

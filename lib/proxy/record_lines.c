@@ -483,16 +483,61 @@ static int end_bodies(struct command *command, struct error *err)
     return 0;
 }
 
+static const char *const outcome_words[] = {
+    [OUTCOME_OK] = "ok",
+    [OUTCOME_REFUSED] = "refused",
+    [OUTCOME_UNREACHABLE] = "unreachable",
+    [OUTCOME_CLIENT_GONE] = "client_gone",
+    [OUTCOME_UPSTREAM_RESET] = "upstream_reset",
+    [OUTCOME_TRUNCATED] = "truncated",
+    [OUTCOME_GATEWAY_END] = "gateway_end",
+    [OUTCOME_UNKNOWN] = "unknown",
+};
+
+static const char *const forwarded_words[] = {
+    [FORWARDED_NONE] = "none",
+    [FORWARDED_HEAD] = "head",
+    [FORWARDED_PARTIAL] = "partial",
+    [FORWARDED_ALL] = "all",
+};
+
+static void put_byte_counts(struct buf *line, const struct record_outcome *outcome,
+                            enum direction of)
+{
+    event_object(line, direction_words[of]);
+    event_uint(line, "received", outcome->received[of]);
+    event_uint(line, "delivered", outcome->delivered[of]);
+    event_uint(line, "wire", outcome->wire[of]);
+    event_object_end(line);
+}
+
+static void put_latency(struct buf *line, const struct record_outcome *outcome, int64_t now_us)
+{
+    event_object(line, "latency");
+    if (outcome->forwarded_mono_us)
+        event_int(line, "forwarded_us", outcome->forwarded_mono_us - outcome->started_mono_us);
+    if (outcome->answered_mono_us)
+        event_int(line, "answered_us", outcome->answered_mono_us - outcome->started_mono_us);
+    event_int(line, "total_us", now_us - outcome->started_mono_us);
+    event_object_end(line);
+}
+
 static int write_complete(struct command *command, struct error *err)
 {
     struct exchange_record *record = command->record;
+    const struct record_outcome *outcome = command->outcome;
     uint64_t withheld;
 
     if (end_bodies(command, err) < 0)
         return -1;
     withheld = record->withheld[0] + record->withheld[1];
     struct buf *line = begin_for(record, "complete", &command->at);
-    event_members(line, command->payload);
+    event_text(line, "outcome", outcome_words[outcome->outcome]);
+    event_text(line, "forwarded", forwarded_words[outcome->forwarded]);
+    event_text(line, "reason", outcome->reason);
+    put_byte_counts(line, outcome, DIRECTION_REQUEST);
+    put_byte_counts(line, outcome, DIRECTION_RESPONSE);
+    put_latency(line, outcome, command->at.mono_us);
     if (withheld)
         event_uint(line, "secretsWithheld", withheld);
     if (record->trailers[DIRECTION_REQUEST])

@@ -12,11 +12,37 @@
 #define QUEUE_BYTES_MAX ((size_t)64 << 20)
 #define BEHIND_US 100000
 
+static void hand_over(void *context)
+{
+    struct recorder *recorder = context;
+
+    pthread_mutex_lock(&recorder->lock);
+    bool was_empty = !recorder->queue.first;
+    command_list_append(&recorder->queue, &recorder->pending);
+    if (was_empty)
+        pthread_cond_signal(&recorder->filled);
+    pthread_mutex_unlock(&recorder->lock);
+}
+
+uint64_t recorder_put(struct command *command)
+{
+    struct recording *recording = command->recording;
+    struct recorder *recorder = recording->recorder;
+    uint64_t number = command->number = ++recording->last_number;
+
+    command->needs_durable |= recorder->config.is_strict;
+    atomic_fetch_add_explicit(&recorder->queued_bytes, command->bytes, memory_order_relaxed);
+    command_list_push_adopt(&recorder->pending, command);
+    loop_at_end(recorder->config.loop, &recorder->hand_over);
+    return number;
+}
+
 struct recorder *recorder_start(const struct recorder_config *config, struct error *err)
 {
     struct recorder *recorder = xcalloc(1, sizeof *recorder);
 
     recorder->config = *config;
+    recorder->hand_over = (struct loop_job){.run = hand_over, .context = recorder};
     if (!recorder->config.queue_bytes_max)
         recorder->config.queue_bytes_max = QUEUE_BYTES_MAX;
     pthread_mutex_init(&recorder->lock, NULL);
@@ -38,12 +64,16 @@ void recorder_stop(struct recorder **recorder)
     if (!r)
         return;
     assert(!r->recordings);
+    loop_cancel(&r->hand_over);
     pthread_mutex_lock(&r->lock);
     r->is_stopping = true;
     pthread_cond_signal(&r->filled);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
+    command_list_clear(&r->pending);
     command_list_clear(&r->queue);
+    command_list_clear(&r->done);
+    command_list_clear(&r->finished);
     free(r->active);
     pthread_cond_destroy(&r->filled);
     pthread_mutex_destroy(&r->lock);
@@ -51,21 +81,15 @@ void recorder_stop(struct recorder **recorder)
     *recorder = NULL;
 }
 
-uint64_t recorder_put(struct command *command)
+/* Where they were made: two threads that free what the other one allocates fight for its heap. */
+static void free_done(struct recorder *recorder)
 {
-    struct recording *recording = command->recording;
-    struct recorder *recorder = recording->recorder;
-    uint64_t number = command->number = ++recording->last_number;
+    struct command_list done = {0};
 
-    command->needs_durable |= recorder->config.is_strict;
-    atomic_fetch_add_explicit(&recorder->queued_bytes, command->bytes, memory_order_relaxed);
     pthread_mutex_lock(&recorder->lock);
-    bool was_empty = !recorder->queue.first;
-    command_list_push_adopt(&recorder->queue, command);
-    if (was_empty)
-        pthread_cond_signal(&recorder->filled);
+    command_list_append(&done, &recorder->done);
     pthread_mutex_unlock(&recorder->lock);
-    return number;
+    command_list_clear(&done);
 }
 
 bool recorder_is_full(const struct recorder *recorder)
@@ -265,6 +289,7 @@ void recorder_dispatch(struct recorder *recorder)
 {
     struct recording **link = &recorder->recordings;
 
+    free_done(recorder);
     while (*link)
         if (!dispatch_one(recorder, link))
             link = &(*link)->next;

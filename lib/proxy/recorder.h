@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "kube/fingerprint.h"
+#include "net/loop.h"
 #include "session/journal.h"
 
 struct recorder;  /* the thread */
@@ -28,8 +29,9 @@ struct recording; /* one journal, as the loop sees it */
 struct recorder_config {
     void (*wake)(void *context); /* called on the recorder thread: uv_async_send */
     void *context;
-    bool is_strict;                                /* durability: strict: every commit is synced */
-    size_t queue_bytes_max;                        /* 0: 64 MiB; see recorder_is_full */
+    struct loop *loop;      /* what a pass of it hands over goes to the thread at its end, in one */
+    bool is_strict;         /* durability: strict: every commit is synced */
+    size_t queue_bytes_max; /* 0: 64 MiB; see recorder_is_full */
     const struct fingerprint_key *fingerprint_key; /* outlives the recorder */
 };
 

@@ -37,6 +37,9 @@ void command_free(struct command **command)
         chunk_free(&c->chunks[i]);
     free(c->chunks);
     receipt_free(&c->receipt);
+    if (c->outcome)
+        free((char *)c->outcome->reason);
+    free(c->outcome);
     if (c->kind == COMMAND_COMPLETE)
         record_forget(&c->record);
     free(c);
@@ -66,6 +69,19 @@ struct command *command_list_pop(struct command_list *list)
     list->bytes -= command->bytes;
     command->next = NULL;
     return command;
+}
+
+void command_list_append(struct command_list *list, struct command_list *from)
+{
+    if (!from->first)
+        return;
+    if (list->last)
+        list->last->next = from->first;
+    else
+        list->first = from->first;
+    list->last = from->last;
+    list->bytes += from->bytes;
+    *from = (struct command_list){0};
 }
 
 void command_list_clear(struct command_list *list)

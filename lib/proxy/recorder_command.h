@@ -33,7 +33,7 @@ struct command {
     size_t bytes;      /* that it keeps in memory */
 
     char *type;           /* EVENT; CLOSE: the reason */
-    json_object *payload; /* EVENT, CLOSE, COMPLETE: members of the event */
+    json_object *payload; /* EVENT, CLOSE: members of the event */
     char *invocation;     /* EVENT */
     struct exchange_record *record;
     enum direction of;         /* BODY, BODY_END */
@@ -43,7 +43,8 @@ struct command {
     bool is_refused, is_whole; /* REQUEST */
     struct chunk **chunks;     /* REQUEST, BODY */
     size_t chunk_count;
-    struct receipt *receipt; /* REQUEST */
+    struct receipt *receipt;        /* REQUEST */
+    struct record_outcome *outcome; /* COMPLETE; its reason is owned too */
 };
 
 struct command *command_new(struct recording *recording, enum command_kind kind);
@@ -56,6 +57,8 @@ struct command_list {
 
 void command_list_push_adopt(struct command_list *list, struct command *command);
 struct command *command_list_pop(struct command_list *list);
+/* All of `from`, in order, behind what is in `list`. */
+void command_list_append(struct command_list *list, struct command_list *from);
 void command_list_clear(struct command_list *list);
 
 struct waiter {
@@ -116,8 +119,12 @@ struct recorder {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    struct command_list queue; /* under lock */
-    bool is_stopping;          /* under lock */
+    struct command_list pending; /* the loop's, until it hands them over */
+    struct loop_job hand_over;
+    struct command_list queue;    /* under lock */
+    struct command_list done;     /* under lock: to be freed by the loop, which made them */
+    struct command_list finished; /* the recorder's, until they are done */
+    bool is_stopping;             /* under lock */
     atomic_size_t queued_bytes;
     struct recording *recordings; /* the loop's list */
     struct recording **active;    /* the recorder's list */

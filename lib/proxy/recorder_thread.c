@@ -32,6 +32,15 @@ static bool is_open(const struct recording *recording)
     return atomic_load_explicit(&recording->is_open, memory_order_relaxed);
 }
 
+/* Tells the loop to look, and gives back what it may free. */
+static void wake_loop(struct recorder *recorder)
+{
+    pthread_mutex_lock(&recorder->lock);
+    command_list_append(&recorder->done, &recorder->finished);
+    pthread_mutex_unlock(&recorder->lock);
+    recorder->config.wake(recorder->config.context);
+}
+
 /* Nothing that is not durable counts any more; the loop is told, and answers with ACKNOWLEDGE. */
 static void break_off(struct recording *recording, const struct error *err)
 {
@@ -100,7 +109,7 @@ static void commit_or_break(struct recording *recording, int64_t now_us)
     if (!durable)
         return;
     if (somebody_waits)
-        recording->recorder->config.wake(recording->recorder->config.context);
+        wake_loop(recording->recorder);
     if (commit(recording, JOURNAL_DURABLE, &err) < 0)
         break_off(recording, &err);
 }
@@ -245,10 +254,9 @@ static void hold_close(struct recording *recording, struct command *command_adop
     command_list_push_adopt(&recording->held, command_adopted);
 }
 
-/* Takes one command to its journal, keeps it for later, or loses it. */
-static void run(struct recording *recording, struct command *command_adopted)
+/* Takes one command to its journal, or loses it. True: it is kept for later. */
+static bool run_or_keep(struct recording *recording, struct command *command)
 {
-    scoped(command_free) struct command *command = command_adopted;
     struct error err = {0};
 
     if (command->kind == COMMAND_OPEN) {
@@ -262,15 +270,27 @@ static void run(struct recording *recording, struct command *command_adopted)
         bool is_close = command->kind == COMMAND_CLOSE;
 
         if (perform(recording, command, &err) == 0)
-            return; /* a closed recording may be gone */
+            return false; /* a closed recording may be gone */
         break_off(recording, &err);
         if (is_close)
-            hold_close(recording, take(command));
+            hold_close(recording, command);
+        return is_close;
     } else if (command->kind == COMMAND_CLOSE) {
-        hold_close(recording, take(command));
+        hold_close(recording, command);
+        return true;
     } else if (recording->is_acknowledged) {
-        command_list_push_adopt(&recording->held, take(command));
+        command_list_push_adopt(&recording->held, command);
+        return true;
     } /* else it was handed over before the loop knew: lost, like what waited */
+    return false;
+}
+
+static void run(struct recording *recording, struct command *command_adopted)
+{
+    struct recorder *recorder = recording->recorder;
+
+    if (!run_or_keep(recording, command_adopted))
+        command_list_push_adopt(&recorder->finished, command_adopted);
 }
 
 static int64_t due_of(const struct recording *recording)
@@ -301,6 +321,8 @@ static bool take_group(struct recorder *recorder, int64_t due_us, struct command
         }
         pthread_cond_timedwait(&recorder->filled, &recorder->lock, &until);
     }
+    if (recorder->queue.bytes < GROUP_BYTES)
+        command_list_append(group, &recorder->queue);
     while (recorder->queue.first && group->bytes < GROUP_BYTES)
         command_list_push_adopt(group, command_list_pop(&recorder->queue));
     bool is_stopping = recorder->is_stopping && !group->first;
@@ -379,7 +401,7 @@ void *recorder_thread_run(void *context)
             atomic_fetch_sub_explicit(&recorder->queued_bytes, bytes, memory_order_relaxed);
         }
         due_us = run_due(recorder, &tick_us);
-        recorder->config.wake(recorder->config.context);
+        wake_loop(recorder);
     }
     return NULL;
 }

@@ -97,6 +97,7 @@ static int start_recording(struct alone *alone, const char *directory, struct er
     alone->recorder =
         recorder_start(&(struct recorder_config){.wake = wake_loop,
                                                  .context = alone,
+                                                 .loop = alone->loop,
                                                  .is_strict = alone->is_strict,
                                                  .fingerprint_key = &alone->fingerprint_key},
                        err);

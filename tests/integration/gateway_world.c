@@ -516,10 +516,12 @@ static void start_recorder(struct world *world, struct error *err)
     world->root = root_key_new();
     world->boot = boot_new(world->root, "loopback-test", err);
     assert_non_null(world->boot);
-    world->recorder = recorder_start(
-        &(struct recorder_config){
-            .wake = wake_loop, .context = world, .fingerprint_key = &world->fingerprint_key},
-        err);
+    world->recorder =
+        recorder_start(&(struct recorder_config){.wake = wake_loop,
+                                                 .context = world,
+                                                 .loop = world->loop,
+                                                 .fingerprint_key = &world->fingerprint_key},
+                       err);
     assert_non_null(world->recorder);
     world->journal = (struct journal_config){
         .session = WORLD_SESSION,
