@@ -1,8 +1,13 @@
 #include "recordings.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/num.h"
 #include "base/scoped.h"
+#include "session/line.h"
 
 int recordings_open(struct recordings *recordings, const struct options *options,
                     const struct option_list *keys, struct error *err)
@@ -59,24 +64,24 @@ static bool is_damaged(const struct verify_report *verified, const struct catalo
     return false;
 }
 
-static int read_segment(const struct catalog_segment *segment,
-                        void (*use)(void *context, const struct reader_line *line), void *context,
-                        struct error *err)
-{
-    scoped(source_close) struct source source = {0};
-    scoped(reader_free) struct reader *reader = NULL;
+/* Where the reading of one journal stands. */
+struct cursor {
+    const struct catalog_journal *journal;
+    const struct verify_report *verified;
+    size_t segment; /* the next one to open */
+    uint32_t next;  /* its n */
+    struct source source;
+    struct reader *reader; /* NULL: none is open */
     struct reader_line line;
-    enum io status;
+    int64_t order_us; /* of `line`: its time, or the latest before it */
+    bool has_line;
+};
 
-    if (catalog_open_segment(segment, &source, err) < 0)
-        return -1;
-    reader = segment->form == SEGMENT_SEALED ? reader_open_sealed(&source, segment->n, err)
-                                             : reader_open_part(&source, segment->n, err);
-    if (!reader)
-        return -1;
-    while ((status = reader_next(reader, &line, err)) == IO_OK)
-        use(context, &line);
-    return status == IO_EOF ? 0 : -1;
+static void cursor_close(struct cursor *cursor)
+{
+    reader_free(&cursor->reader);
+    source_close(&cursor->source);
+    cursor->source = (struct source){0};
 }
 
 /* A bad or foreign file is not part of the journal, nor is the spool's copy of
@@ -86,26 +91,120 @@ static bool is_next(const struct catalog_segment *segment, uint32_t next)
     return segment->form != SEGMENT_BAD && segment->form != SEGMENT_CONFLICT && segment->n >= next;
 }
 
-int recordings_read(const struct catalog_journal *journal, const struct verify_report *verified,
-                    void (*use)(void *context, const struct reader_line *line), void *context,
-                    struct error *err)
+static enum io open_next(struct cursor *cursor, struct error *err)
 {
-    uint32_t next = 0;
+    const struct catalog_journal *journal = cursor->journal;
 
-    for (size_t i = 0; i < journal->count; i++) {
-        const struct catalog_segment *segment = &journal->segments[i];
-        if (!is_next(segment, next))
-            continue;
-        if (segment->n > next)
-            return error_set(err, ERROR_PROTOCOL, "journal %s: segment %u is missing", journal->id,
-                             next);
-        if (is_damaged(verified, segment))
-            return error_set(err, ERROR_PROTOCOL, "%s did not verify", segment->key);
-        if (read_segment(segment, use, context, err) < 0)
-            return error_wrap(err, "%s", segment->key);
-        next++;
+    while (cursor->segment < journal->count &&
+           !is_next(&journal->segments[cursor->segment], cursor->next))
+        cursor->segment++;
+    if (cursor->segment == journal->count)
+        return IO_EOF;
+    const struct catalog_segment *segment = &journal->segments[cursor->segment++];
+    if (segment->n > cursor->next)
+        return error_set(err, ERROR_PROTOCOL, "journal %s: segment %u is missing", journal->id,
+                         cursor->next);
+    if (is_damaged(cursor->verified, segment))
+        return error_set(err, ERROR_PROTOCOL, "%s did not verify", segment->key);
+    if (catalog_open_segment(segment, &cursor->source, err) < 0)
+        return IO_FAILED;
+    cursor->reader = segment->form == SEGMENT_SEALED
+                         ? reader_open_sealed(&cursor->source, segment->n, err)
+                         : reader_open_part(&cursor->source, segment->n, err);
+    if (!cursor->reader)
+        return error_wrap(err, "%s", segment->key);
+    cursor->next++;
+    return IO_OK;
+}
+
+static enum io cursor_next(struct cursor *cursor, struct error *err)
+{
+    enum io status = IO_OK;
+
+    while (status == IO_OK) {
+        if (!cursor->reader)
+            status = open_next(cursor, err);
+        if (status != IO_OK)
+            break;
+        status = reader_next(cursor->reader, &cursor->line, err);
+        if (status == IO_OK)
+            return IO_OK;
+        if (status == IO_EOF) {
+            cursor_close(cursor);
+            status = IO_OK;
+        } else {
+            ignore(error_wrap(err, "%s", cursor->journal->segments[cursor->segment - 1].key));
+        }
     }
-    return 0;
+    cursor_close(cursor);
+    return status;
+}
+
+void recordings_read(const struct catalog_session *session, const struct verify_report *verified,
+                     const struct recordings_user *user)
+{
+    for (size_t i = 0; i < session->count; i++) {
+        struct cursor cursor = {.journal = &session->journals[i], .verified = verified};
+        struct error err = {0};
+        enum io status;
+        while ((status = cursor_next(&cursor, &err)) == IO_OK)
+            user->line(user->context, i, &cursor.line);
+        if (status != IO_EOF && user->cut)
+            user->cut(user->context, i, &err);
+    }
+}
+
+/* A line's own time, unless it goes back. */
+static void stamp(struct cursor *cursor)
+{
+    struct str text = cursor->line.text;
+    struct line line;
+    struct error err = {0};
+    int64_t time_us = 0;
+
+    if (text.len && line_parse(&line, str_first(text, text.len - 1), &err) == 0 && line.time.data &&
+        clock_parse(line.time, &time_us))
+        cursor->order_us = max_of(cursor->order_us, time_us);
+}
+
+static void advance(struct cursor *cursor, size_t journal, const struct recordings_user *user)
+{
+    struct error err = {0};
+    enum io status = cursor_next(cursor, &err);
+
+    cursor->has_line = status == IO_OK;
+    if (status == IO_OK)
+        stamp(cursor);
+    else if (status != IO_EOF && user->cut)
+        user->cut(user->context, journal, &err);
+}
+
+static struct cursor *earliest(struct cursor *cursors, size_t count)
+{
+    struct cursor *first = NULL;
+
+    for (size_t i = 0; i < count; i++)
+        if (cursors[i].has_line && (!first || cursors[i].order_us < first->order_us))
+            first = &cursors[i];
+    return first;
+}
+
+void recordings_merge(const struct catalog_session *session, const struct verify_report *verified,
+                      const struct recordings_user *user)
+{
+    struct cursor *cursors = xcalloc(session->count + 1, sizeof *cursors);
+    struct cursor *cursor;
+
+    for (size_t i = 0; i < session->count; i++) {
+        cursors[i] = (struct cursor){.journal = &session->journals[i], .verified = verified};
+        advance(&cursors[i], i, user);
+    }
+    while ((cursor = earliest(cursors, session->count))) {
+        size_t journal = (size_t)(cursor - cursors);
+        user->line(user->context, journal, &cursor->line);
+        advance(cursor, journal, user);
+    }
+    free(cursors);
 }
 
 const char *recordings_state(const struct catalog_session *session)

@@ -32,14 +32,22 @@ must_use int recordings_open(struct recordings *recordings, const struct options
 const char *recordings_store(const struct recordings *recordings);
 void recordings_free(struct recordings *recordings);
 
-/* Every complete line of a journal, segment after segment. It ends where a
- * segment is missing or cannot be read and, unless `verified` is NULL, at the
- * first file that has a finding there which is worse than INCOMPLETE. -1 when
- * it ended before the last segment; `err` says why. */
-must_use int recordings_read(const struct catalog_journal *journal,
-                             const struct verify_report *verified,
-                             void (*use)(void *context, const struct reader_line *line),
-                             void *context, struct error *err);
+/* What is done with each line, and with the reason why a journal ends before its last segment.
+ * `journal` is its place in the session. */
+struct recordings_user {
+    void (*line)(void *context, size_t journal, const struct reader_line *line);
+    void (*cut)(void *context, size_t journal, const struct error *err);
+    void *context;
+};
+
+/* Every complete line of all journals: journal after journal, or merged by time as they were
+ * recorded (within a journal, `seq` decides). A journal ends where a segment is missing or cannot
+ * be read and, unless `verified` is NULL, at the first file that has a finding there which is worse
+ * than INCOMPLETE. */
+void recordings_read(const struct catalog_session *session, const struct verify_report *verified,
+                     const struct recordings_user *user);
+void recordings_merge(const struct catalog_session *session, const struct verify_report *verified,
+                      const struct recordings_user *user);
 
 /* "running", "crashed", "damaged", "uploading" or "stored", by the names of its
  * files. */

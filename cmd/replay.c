@@ -1,7 +1,6 @@
 /* replay.c - kubectl hoop replay */
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -9,6 +8,8 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "replay/bodies.h"
+#include "replay/changes.h"
+#include "replay/filter.h"
 #include "replay/format.h"
 #include "replay/json.h"
 #include "replay/text.h"
@@ -16,6 +17,8 @@
 #include "upload/verify_catalog.h"
 
 #include "command.h"
+#include "display.h"
+#include "filter_flags.h"
 #include "options.h"
 #include "recordings.h"
 
@@ -28,119 +31,168 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL, FORMAT_RAW };
 
 struct replay_options {
     int format;
+    int colour;
+    bool no_pager;
     bool bodies;
+    bool no_diff;
+    bool show_managed_fields;
     bool unverified;
     uint64_t command, request, body, request_body; /* 0: not asked for */
     struct option_list keys;
+    struct filter_flags filter;
 };
 
 struct replay {
     struct options options;
     struct replay_options chosen;
+    struct replay_filter filter;
     struct recordings recordings;
     const struct catalog_session *session;
     struct verify_report report;
     struct timeline *timeline;
     struct bodies *bodies;
-    unsigned journal; /* the one that is being read */
-    bool is_cut;      /* something could not be shown */
+    struct changes *changes;
+    bool is_cut; /* something could not be shown */
 };
 
 static void replay_free(struct replay *replay)
 {
+    changes_free(&replay->changes);
     bodies_free(&replay->bodies);
     timeline_free(&replay->timeline);
     verify_report_free(&replay->report);
     recordings_free(&replay->recordings);
+    filter_free(&replay->filter);
+    filter_flags_free(&replay->chosen.filter);
     free_option_list(&replay->chosen.keys);
     options_free(&replay->options);
 }
 
-static void write_stdout(void *context, struct str text)
-{
-    fwrite(text.data, 1, text.len, stdout);
-}
+/* ---- reading; a journal has the same place in the session and in the timeline ---- */
 
-/* main.c reports what could not be written. */
-static void write_line(void *context, const struct reader_line *line)
-{
-    scoped(buf_free) struct buf safe = {.limit = 8 * READER_LINE_BYTES_MAX};
-
-    if (line->number == 1)
-        return; /* the segment line is no event */
-    if (!isatty(STDOUT_FILENO)) {
-        write_stdout(NULL, line->text);
-        return;
-    }
-    format_json_safe(&safe, line->text);
-    write_stdout(NULL, buf_str(&safe));
-}
-
-static void add_to_timeline(void *context, const struct reader_line *line)
+static void add_to_timeline(void *context, size_t journal, const struct reader_line *line)
 {
     struct replay *replay = context;
 
-    timeline_add(replay->timeline, replay->journal, line->text);
+    timeline_add(replay->timeline, (unsigned)journal, line->text);
 }
 
-static void add_to_bodies(void *context, const struct reader_line *line)
+static void add_to_bodies(void *context, size_t journal, const struct reader_line *line)
 {
     struct replay *replay = context;
 
-    bodies_add(replay->bodies, replay->journal, line->text);
+    ignore(bodies_add(replay->bodies, (unsigned)journal, line->text));
 }
 
-/* Reads all journals; says in `problem` where one had to end. */
-static void read_all(struct replay *replay,
-                     void (*use)(void *context, const struct reader_line *line),
-                     void (*problem)(struct replay *replay, const struct error *err))
+static void add_to_changes(void *context, size_t journal, const struct reader_line *line)
 {
-    const struct verify_report *verified = replay->chosen.unverified ? NULL : &replay->report;
+    struct replay *replay = context;
 
-    for (size_t i = 0; i < replay->session->count; i++) {
-        const struct catalog_journal *journal = &replay->session->journals[i];
-        struct error err = {0};
-        if (replay->timeline)
-            replay->journal = timeline_journal(replay->timeline, journal->id);
-        if (recordings_read(journal, verified, use, replay, &err) == 0)
-            continue;
-        replay->is_cut = true;
-        if (problem)
-            problem(replay, &err);
-    }
+    changes_add(replay->changes, (unsigned)journal, line->text);
 }
 
-static void note_cut(struct replay *replay, const struct error *err)
+static void note_cut(void *context, size_t journal, const struct error *err)
 {
+    struct replay *replay = context;
+
+    replay->is_cut = true;
     timeline_add_finding(replay->timeline, "not shown from here on: %s", err->text);
 }
 
-static void warn_cut(struct replay *replay, const struct error *err)
+static const struct verify_report *trusted_report(const struct replay *replay)
 {
-    log_line("not shown from here on: %s", err->text);
+    return replay->chosen.unverified ? NULL : &replay->report;
+}
+
+static void read_again(struct replay *replay,
+                       void (*line)(void *context, size_t journal, const struct reader_line *line))
+{
+    recordings_read(replay->session, trusted_report(replay),
+                    &(struct recordings_user){.line = line, .context = replay});
 }
 
 static void read_timeline(struct replay *replay)
 {
     replay->timeline = timeline_new(replay->session->id);
-    read_all(replay, add_to_timeline, note_cut);
+    for (size_t i = 0; i < replay->session->count; i++)
+        ignore(timeline_journal(replay->timeline, replay->session->journals[i].id));
+    recordings_read(replay->session, trusted_report(replay),
+                    &(struct recordings_user){add_to_timeline, note_cut, replay});
     timeline_finish(replay->timeline);
 }
 
 static void read_bodies(struct replay *replay, uint64_t number, size_t each, size_t total)
 {
     replay->bodies = bodies_new(replay->timeline, (uint32_t)number, each, total);
-    read_all(replay, add_to_bodies, NULL);
+    read_again(replay, add_to_bodies);
 }
 
-static size_t terminal_columns(void)
+static void read_changes(struct replay *replay)
 {
-    struct winsize size;
-
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
-        return 0;
-    return size.ws_col;
+    if (replay->chosen.no_diff)
+        return;
+    replay->changes =
+        changes_new(replay->timeline,
+                    replay->chosen.show_managed_fields ? DIFF_WITH_NOISE : DIFF_WITHOUT_NOISE);
+    if (changes_are_possible(replay->changes))
+        read_again(replay, add_to_changes);
 }
+
+/* ---- jsonl: the events as they were recorded ---- */
+
+static bool wants_event(const struct replay *replay, size_t journal, struct str line)
+{
+    const struct timeline *timeline = replay->timeline;
+    struct error err = {0};
+    scoped(jsondoc_free) json_object *event = jsondoc_parse(line, &err);
+    int64_t exchange = event ? jsondoc_int(event, "/exchange", -1) : -1;
+    const char *command = event ? jsondoc_string(event, "/command") : NULL;
+
+    if (exchange >= 0) {
+        int64_t at = timeline_find_exchange(timeline, (unsigned)journal, (uint64_t)exchange);
+        const struct replay_request *request = at < 0 ? NULL : &timeline->requests[at];
+        return request && filter_wants_request(&replay->filter, timeline, request) &&
+               (!replay->chosen.command ||
+                timeline->groups[request->group].number == replay->chosen.command);
+    }
+    const struct replay_group *group =
+        command ? timeline_find_command(timeline, (unsigned)journal, command) : NULL;
+    return group && filter_wants_group(&replay->filter, timeline, group) &&
+           (!replay->chosen.command || group->number == replay->chosen.command);
+}
+
+static void write_line(void *context, size_t journal, const struct reader_line *line)
+{
+    const struct replay *replay = context;
+    scoped(buf_free) struct buf safe = {.limit = 8 * READER_LINE_BYTES_MAX};
+
+    if (line->number == 1)
+        return; /* the segment line is no event */
+    if (replay->timeline && !wants_event(replay, journal, line->text))
+        return;
+    if (!isatty(STDOUT_FILENO)) {
+        display_write(NULL, line->text);
+        return;
+    }
+    format_json_safe(&safe, line->text);
+    display_write(NULL, buf_str(&safe));
+}
+
+static void warn_cut(void *context, size_t journal, const struct error *err)
+{
+    struct replay *replay = context;
+
+    replay->is_cut = true;
+    log_line("not shown from here on: %s", err->text);
+}
+
+static void show_lines(struct replay *replay)
+{
+    recordings_merge(replay->session, trusted_report(replay),
+                     &(struct recordings_user){write_line, warn_cut, replay});
+}
+
+/* ---- for people ---- */
 
 static const char *verdict_text(const struct replay *replay)
 {
@@ -151,19 +203,32 @@ static const char *verdict_text(const struct replay *replay)
     return text;
 }
 
+static struct text_options text_options(const struct replay *replay)
+{
+    return (struct text_options){
+        .columns = display_columns(),
+        .is_coloured = display_is_coloured(replay->chosen.colour),
+        .command = replay->chosen.command,
+        .filter = &replay->filter,
+        .bodies = replay->bodies,
+        .changes = replay->changes,
+    };
+}
+
 static int show_text(struct replay *replay)
 {
+    struct pager pager = {0};
+
     if (replay->chosen.bodies)
         read_bodies(replay, 0, PREVIEW_BYTES, PREVIEW_TOTAL_BYTES);
-    text_write_timeline(replay->timeline,
-                        &(struct text_options){
-                            .columns = terminal_columns(),
-                            .command = replay->chosen.command,
-                            .verdict = verdict_text(replay),
-                            .bodies = replay->bodies,
-                        },
-                        write_stdout, NULL);
-    return 0;
+    read_changes(replay);
+    struct text_options options = text_options(replay);
+    options.verdict = verdict_text(replay);
+    if (!replay->chosen.no_pager)
+        pager_start(&pager);
+    text_write_timeline(replay->timeline, &options, display_write, NULL);
+    pager_finish(&pager);
+    return EXIT_OK;
 }
 
 static int show_json(struct replay *replay)
@@ -172,6 +237,7 @@ static int show_json(struct replay *replay)
 
     if (replay->chosen.bodies)
         read_bodies(replay, 0, BODY_BYTES, BODY_TOTAL_BYTES);
+    read_changes(replay);
     jsondoc_put_string(verdict, "word", verdict_word(replay->report.verdict));
     jsondoc_put_string(verdict, "integrity", answer_word(replay->report.integrity));
     jsondoc_put_string(verdict, "completeness", answer_word(replay->report.completeness));
@@ -180,10 +246,12 @@ static int show_json(struct replay *replay)
                         &(struct json_options){
                             .command = replay->chosen.command,
                             .verdict = verdict,
+                            .filter = &replay->filter,
                             .bodies = replay->bodies,
+                            .changes = replay->changes,
                         },
-                        write_stdout, NULL);
-    return 0;
+                        display_write, NULL);
+    return EXIT_OK;
 }
 
 static const struct replay_request *find_request(const struct replay *replay, uint64_t number,
@@ -206,7 +274,8 @@ static int show_exchange(struct replay *replay, struct error *err)
     if (!request)
         return -1;
     read_bodies(replay, request->number, BODY_BYTES, BODY_TOTAL_BYTES);
-    text_write_exchange(replay->timeline, request, replay->bodies, write_stdout, NULL);
+    text_write_exchange(replay->timeline, request, &(struct text_options){.bodies = replay->bodies},
+                        display_write, NULL);
     return 0;
 }
 
@@ -246,24 +315,33 @@ static int show_body(struct replay *replay, struct error *err)
     if (replay->chosen.format == FORMAT_RAW)
         return write_raw(body, err);
     if (body)
-        text_write_body(body, "", write_stdout, NULL);
+        text_write_body(body, "", display_write, NULL);
     return EXIT_OK;
+}
+
+static int check_command(const struct replay *replay, struct error *err)
+{
+    uint64_t command = replay->chosen.command;
+
+    if (!command || timeline_command(replay->timeline, command))
+        return 0;
+    error_set(err, ERROR_USAGE, "there is no command %" PRIu64 " in this session", command);
+    return error_fix(err, "it has %zu: see kubectl hoop replay %.8s",
+                     replay->timeline->command_count, replay->session->id);
 }
 
 static int show(struct replay *replay, struct error *err)
 {
     const struct replay_options *chosen = &replay->chosen;
+    bool is_all = !chosen->command && !filter_is_set(&replay->filter);
 
+    if (chosen->format != FORMAT_JSONL || !is_all)
+        read_timeline(replay);
+    if (check_command(replay, err) < 0)
+        return -1;
     if (chosen->format == FORMAT_JSONL) {
-        read_all(replay, write_line, warn_cut);
+        show_lines(replay);
         return EXIT_OK;
-    }
-    read_timeline(replay);
-    if (chosen->command && !timeline_command(replay->timeline, chosen->command)) {
-        error_set(err, ERROR_USAGE, "there is no command %" PRIu64 " in this session",
-                  chosen->command);
-        return error_fix(err, "it has %zu: see kubectl hoop replay %.8s",
-                         replay->timeline->command_count, replay->session->id);
     }
     if (chosen->request)
         return show_exchange(replay, err);
@@ -302,14 +380,16 @@ static int check_choice(const struct replay_options *chosen, struct error *err)
                          "only one of --cmd, --request, --body and --request-body at a time");
     if (chosen->format == FORMAT_RAW && !chosen->body && !chosen->request_body)
         return error_set(err, ERROR_USAGE, "-o raw needs --body or --request-body");
-    if (views && !chosen->command && (chosen->format == FORMAT_JSON))
-        return error_set(err, ERROR_USAGE, "-o json shows all: use it with --cmd or --bodies");
+    if (views && !chosen->command &&
+        (chosen->format == FORMAT_JSON || chosen->format == FORMAT_JSONL))
+        return error_set(err, ERROR_USAGE, "-o json and jsonl show all: use them with --cmd");
     return 0;
 }
 
 static int run_replay(struct replay *replay, struct error *err)
 {
-    if (check_choice(&replay->chosen, err) < 0)
+    if (check_choice(&replay->chosen, err) < 0 ||
+        filter_flags_read(&replay->chosen.filter, &replay->filter, err) < 0)
         return -1;
     if (recordings_open(&replay->recordings, &replay->options, &replay->chosen.keys, err) < 0)
         return -1;
@@ -335,6 +415,15 @@ static const struct option_spec specs[] = {
      "the response body of request N"},
     {"request-body", 0, OPTION_ORDINAL, offsetof(struct replay_options, request_body), "N",
      "the request body of request N"},
+    FILTER_SPECS(struct replay_options),
+    {"no-diff", 0, OPTION_FLAG, offsetof(struct replay_options, no_diff), NULL,
+     "do not compare changed objects with what they were"},
+    {"show-managed-fields", 0, OPTION_FLAG, offsetof(struct replay_options, show_managed_fields),
+     NULL, "compare also managedFields, resourceVersion, generation, last-applied"},
+    {"color", 0, OPTION_CHOICE, offsetof(struct replay_options, colour), "WHEN",
+     "auto, always or never", .choices = colour_choices},
+    {"no-pager", 0, OPTION_FLAG, offsetof(struct replay_options, no_pager), NULL,
+     "straight to the terminal"},
     {"output", 'o', OPTION_CHOICE, offsetof(struct replay_options, format), "FORMAT",
      "text, json (one document), jsonl (the events as recorded), raw (a body's bytes)",
      .choices = formats},

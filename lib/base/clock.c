@@ -38,8 +38,10 @@ char *clock_format_us(int64_t unix_us, char text[CLOCK_TEXT_BYTES])
         snprintf(text, CLOCK_TEXT_BYTES, "1970-01-01T00:00:00.000000Z");
         return text;
     }
-    size_t len = strftime(text, CLOCK_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + len, CLOCK_TEXT_BYTES - len, ".%06dZ", (int)fraction);
+    /* strftime()'s %Y has three digits in the year 999 */
+    int len = snprintf(text, CLOCK_TEXT_BYTES, "%04d", tm.tm_year + 1900);
+    strftime(text + len, CLOCK_TEXT_BYTES - (size_t)len, "-%m-%dT%H:%M:%S", &tm);
+    snprintf(text + 19, CLOCK_TEXT_BYTES - 19, ".%06dZ", (int)fraction);
     return text;
 }
 

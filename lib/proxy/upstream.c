@@ -114,7 +114,6 @@ static struct link *link_dial(struct upstream *upstream)
                                 .tls = target->tls,
                                 .server_name = target->server_name,
                                 .alpn = target->tls ? "http/1.1" : NULL,
-                                .proxy = &target->proxy,
                             },
                             &link_events, link);
     return link;
@@ -544,7 +543,6 @@ void upstream_target_free(struct upstream_target *target)
     free(target->path_prefix);
     free(target->server_name);
     tls_client_free(&target->tls);
-    proxy_url_free(&target->proxy);
     free(target->user_name);
     *target = (struct upstream_target){0};
 }

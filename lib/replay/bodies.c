@@ -10,26 +10,70 @@
 #include "base/utf8.h"
 #include "replay/note.h"
 
+#define HEAD_BYTES 400 /* of a line: in it stands the envelope that our gateways write */
+
 struct bodies {
     const struct timeline *timeline;
     struct exchange_view **views; /* by request index; NULL: nothing yet */
-    uint32_t number;
+    bodies_wants *wants;          /* NULL: all */
+    void *context;
+    uint32_t number; /* of the only one; 0: all */
     size_t each, left;
 };
 
-struct bodies *bodies_new(const struct timeline *timeline, uint32_t number, size_t each,
-                          size_t total)
+struct bodies *bodies_new_for(const struct timeline *timeline, bodies_wants *wants, void *context,
+                              size_t each, size_t total)
 {
     struct bodies *bodies = xcalloc(1, sizeof *bodies);
 
     *bodies = (struct bodies){
         .timeline = timeline,
         .views = xcalloc(timeline->request_count + 1, sizeof(struct exchange_view *)),
-        .number = number,
+        .wants = wants,
+        .context = context,
         .each = each,
         .left = total,
     };
     return bodies;
+}
+
+struct bodies *bodies_new(const struct timeline *timeline, uint32_t number, size_t each,
+                          size_t total)
+{
+    struct bodies *bodies = bodies_new_for(timeline, NULL, NULL, each, total);
+
+    bodies->number = number;
+    return bodies;
+}
+
+static bool is_wanted(const struct bodies *bodies, int64_t at)
+{
+    const struct replay_request *request = &bodies->timeline->requests[at];
+
+    if (bodies->number && request->number != bodies->number)
+        return false;
+    return !bodies->wants || bodies->wants(bodies->context, request);
+}
+
+/* Most lines are of other exchanges: this sees it without parsing. The needle cannot stand inside
+ * a string, where its quotes would be escaped. True when in doubt. */
+static bool may_be_wanted(const struct bodies *bodies, unsigned journal, struct str line)
+{
+    static const struct str needle = {"\"exchange\":", 11};
+    struct str rest = line;
+    ptrdiff_t at = str_find(str_first(line, HEAD_BYTES), needle);
+    uint64_t exchange;
+
+    if ((!bodies->number && !bodies->wants) || at < 0)
+        return true;
+    rest = str_skip(line, (size_t)at + needle.len);
+    size_t digits = 0;
+    while (digits < rest.len && rest.data[digits] >= '0' && rest.data[digits] <= '9')
+        digits++;
+    if (!num_parse_u64(str_first(rest, digits), INT64_MAX, &exchange))
+        return true;
+    int64_t index = timeline_find_exchange(bodies->timeline, journal, exchange);
+    return index >= 0 && is_wanted(bodies, index);
 }
 
 static struct exchange_view *view_of(struct bodies *bodies, unsigned journal, json_object *event)
@@ -39,9 +83,7 @@ static struct exchange_view *view_of(struct bodies *bodies, unsigned journal, js
     if (exchange < 0)
         return NULL;
     int64_t at = timeline_find_exchange(bodies->timeline, journal, (uint64_t)exchange);
-    if (at < 0)
-        return NULL;
-    if (bodies->number && bodies->timeline->requests[at].number != bodies->number)
+    if (at < 0 || !is_wanted(bodies, at))
         return NULL;
     if (!bodies->views[at])
         bodies->views[at] = xcalloc(1, sizeof *bodies->views[at]);
@@ -160,18 +202,13 @@ static bool keep_event(struct exchange_view *view, const char *type, json_object
     return false;
 }
 
-void bodies_add(struct bodies *bodies, unsigned journal, struct str line)
+static void add_part(struct bodies *bodies, struct exchange_view *view, const char *type,
+                     json_object *event)
 {
-    struct error err = {0};
-    scoped(jsondoc_free) json_object *event = jsondoc_parse(line, &err);
-    const char *type = event ? jsondoc_string(event, "/type") : NULL;
-    struct exchange_view *view = type ? view_of(bodies, journal, event) : NULL;
-
-    if (!view || keep_event(view, type, event))
-        return;
     const char *of = jsondoc_string(event, "/of");
     int64_t offset = jsondoc_int(event, "/offset", -1);
     bool is_request = of && strcmp(of, "request") == 0;
+
     if (offset < 0 || (!is_request && !(of && strcmp(of, "response") == 0)))
         return; /* the timeline has a finding about it */
     struct body *body = &view->body[is_request ? SIDE_REQUEST : SIDE_RESPONSE];
@@ -179,6 +216,28 @@ void bodies_add(struct bodies *bodies, unsigned journal, struct str line)
         add_body(bodies, body, event, (uint64_t)offset);
     else if (strcmp(type, "withheld") == 0)
         add_withheld(body, event, (uint64_t)offset);
+}
+
+const struct replay_request *bodies_add(struct bodies *bodies, unsigned journal, struct str line)
+{
+    struct error err = {0};
+
+    if (!may_be_wanted(bodies, journal, line))
+        return NULL;
+    scoped(jsondoc_free) json_object *event = jsondoc_parse(line, &err);
+    const char *type = event ? jsondoc_string(event, "/type") : NULL;
+    struct exchange_view *view = type ? view_of(bodies, journal, event) : NULL;
+    if (!view)
+        return NULL;
+    if (!keep_event(view, type, event)) {
+        add_part(bodies, view, type, event);
+        return NULL;
+    }
+    if (strcmp(type, "complete") != 0)
+        return NULL;
+    int64_t exchange = jsondoc_int(event, "/exchange", -1);
+    return &bodies->timeline
+                ->requests[timeline_find_exchange(bodies->timeline, journal, (uint64_t)exchange)];
 }
 
 const struct exchange_view *bodies_of(const struct bodies *bodies,
@@ -201,6 +260,18 @@ static void view_free(struct exchange_view *view)
     for (size_t i = 0; i < 3; i++)
         jsondoc_free(&view->events[i]);
     free(view);
+}
+
+void bodies_drop(struct bodies *bodies, const struct replay_request *request)
+{
+    struct exchange_view **view = &bodies->views[request - bodies->timeline->requests];
+
+    if (!*view)
+        return;
+    for (size_t side = 0; side < 2; side++)
+        bodies->left += (*view)->body[side].bytes.len;
+    view_free(*view);
+    *view = NULL;
 }
 
 void bodies_free(struct bodies **bodies)

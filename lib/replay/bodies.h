@@ -48,7 +48,17 @@ struct bodies; /* opaque */
  * all; the timeline is borrowed. */
 struct bodies *bodies_new(const struct timeline *timeline, uint32_t number, size_t each,
                           size_t total);
-void bodies_add(struct bodies *bodies, unsigned journal, struct str line);
+
+/* Of those that `wants` says yes to; it is asked at each of their lines. */
+typedef bool bodies_wants(void *context, const struct replay_request *request);
+struct bodies *bodies_new_for(const struct timeline *timeline, bodies_wants *wants, void *context,
+                              size_t each, size_t total);
+
+/* The request whose end this line is, when it is one of those that are collected; else NULL. */
+const struct replay_request *bodies_add(struct bodies *bodies, unsigned journal, struct str line);
+
+/* Forgets what was collected for it: room for others. */
+void bodies_drop(struct bodies *bodies, const struct replay_request *request);
 
 /* NULL when nothing was collected for it. */
 const struct exchange_view *bodies_of(const struct bodies *bodies,

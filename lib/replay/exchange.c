@@ -1,5 +1,6 @@
 /* exchange.c - one exchange in full, and bodies: see text.h */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/jsondoc.h"
@@ -8,13 +9,14 @@
 #include "base/utf8.h"
 #include "replay/format.h"
 #include "replay/note.h"
-#include "replay/text.h"
+#include "replay/text_inside.h"
 
 #define BODY_INDENT "    "
 
 struct output {
     replay_write *write;
     void *context;
+    bool is_coloured;
     struct buf line;
 };
 
@@ -73,7 +75,7 @@ static void write_gap(struct output *output, const char *indent, const struct bo
 void text_write_body(const struct body *body, const char *indent, replay_write *write,
                      void *context)
 {
-    struct output output = {write, context, {.limit = (size_t)1 << 30}};
+    struct output output = {write, context, false, {.limit = (size_t)1 << 30}};
     bool is_pretty = is_json(buf_str(&body->bytes));
 
     for (size_t i = 0; i < body->count;) {
@@ -170,31 +172,65 @@ static void write_side(struct output *output, const struct exchange_view *view, 
     text_write_body(body, BODY_INDENT, output->write, output->context);
 }
 
-void text_write_exchange(const struct timeline *timeline, const struct replay_request *request,
-                         const struct bodies *bodies, replay_write *write, void *context)
+static void write_exchange_changes(const struct timeline *timeline,
+                                   const struct replay_request *request,
+                                   const struct text_options *options, replay_write *write,
+                                   void *context)
 {
-    struct output output = {write, context, {.limit = (size_t)16 << 20}};
-    const struct exchange_view *view = bodies_of(bodies, request);
+    struct text text = {
+        .timeline = timeline,
+        .options = options,
+        .write = write,
+        .context = context,
+        .line = {.limit = TEXT_LINE_LIMIT},
+        .width = options->columns,
+    };
 
-    buf_printf(&output.line, "request %" PRIu32 " (exchange %" PRIu64 " of journal %s",
+    text_write_changes(&text, request, 0, 0);
+    buf_free(&text.line);
+}
+
+static void write_styled(struct output *output, enum style style, const char *text)
+{
+    scoped(buf_free) struct buf safe = {.limit = TEXT_LINE_LIMIT};
+
+    format_safe(&safe, text);
+    style_text(&output->line, output->is_coloured, style, buf_str(&safe));
+}
+
+static void write_title(struct output *output, const struct timeline *timeline,
+                        const struct replay_request *request)
+{
+    buf_printf(&output->line, "request %" PRIu32 " (exchange %" PRIu64 " of journal %s",
                request->number, request->exchange, timeline->journals[request->journal].id);
     if (request->command) {
-        buf_append_text(&output.line, ", command ");
-        format_safe(&output.line, request->command);
+        buf_append_text(&output->line, ", command ");
+        format_safe(&output->line, request->command);
     }
-    buf_append_char(&output.line, ')');
-    end_line(&output);
+    buf_append_char(&output->line, ')');
+    end_line(output);
+}
+
+void text_write_exchange(const struct timeline *timeline, const struct replay_request *request,
+                         const struct text_options *options, replay_write *write, void *context)
+{
+    struct output output = {write, context, options->is_coloured, {.limit = (size_t)16 << 20}};
+    const struct exchange_view *view = bodies_of(options->bodies, request);
+    char code[16] = "no answer";
+
+    write_title(&output, timeline, request);
     buf_append_text(&output.line, "> ");
-    format_safe(&output.line, request->method ? request->method : "?");
+    write_styled(&output, style_of_method(request->method),
+                 request->method ? request->method : "?");
     buf_append_char(&output.line, ' ');
-    format_safe(&output.line, request->uri ? request->uri : "(not recorded)");
+    write_styled(&output, STYLE_STRONG, request->uri ? request->uri : "(not recorded)");
     end_line(&output);
     if (view)
         write_side(&output, view, SIDE_REQUEST);
     if (request->code)
-        buf_printf(&output.line, "< %d", request->code);
-    else
-        buf_append_text(&output.line, "< no answer");
+        snprintf(code, sizeof code, "%d", request->code);
+    buf_append_text(&output.line, "< ");
+    write_styled(&output, style_of_status(request->code), code);
     end_line(&output);
     if (view)
         write_side(&output, view, SIDE_RESPONSE);
@@ -204,4 +240,5 @@ void text_write_exchange(const struct timeline *timeline, const struct replay_re
     if (view && view->events[2])
         write_event(&output, view->events[2]);
     buf_free(&output.line);
+    write_exchange_changes(timeline, request, options, write, context);
 }

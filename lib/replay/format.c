@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "base/width.h"
+#include "replay/style.h"
 
 #define DEPTH_MAX 40 /* deeper is not indented further */
 
@@ -120,7 +121,16 @@ void format_words(struct buf *out, char *const *words, size_t count)
 
 size_t format_width(struct str text)
 {
-    return width_text(text);
+    size_t width = 0;
+
+    while (text.len) {
+        ptrdiff_t escape = str_index(text, '\x1b');
+        struct str plain = escape < 0 ? text : str_first(text, (size_t)escape);
+        width += width_text(plain);
+        text = str_skip(text, plain.len);
+        text = str_skip(text, style_length(text));
+    }
+    return width;
 }
 
 void format_pad(struct buf *out, size_t from, size_t width)

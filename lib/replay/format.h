@@ -25,7 +25,7 @@ void format_json_safe(struct buf *out, struct str json);
 /* As one could type it into a shell, controls escaped. */
 void format_words(struct buf *out, char *const *words, size_t count);
 
-/* Columns of a terminal; `text` went through format_safe(). */
+/* Columns of a terminal; `text` went through format_safe(), and may hold styles. */
 size_t format_width(struct str text);
 /* Blanks until `out` is `width` columns behind `from`. */
 void format_pad(struct buf *out, size_t from, size_t width);

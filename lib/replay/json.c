@@ -139,6 +139,29 @@ static void put_marks(json_object *parent, const struct replay_request *request)
     }
 }
 
+static void put_changes(json_object *parent, const struct change *change)
+{
+    if (!change)
+        return;
+    json_object *out = jsondoc_put_adopt(parent, "changes", json_object_new_object());
+    jsondoc_put_int(out, "since", change->before);
+    if (change->is_dry_run)
+        jsondoc_put_bool(out, "dryRun", true);
+    json_object *items = jsondoc_put_adopt(out, "items", json_object_new_array());
+    for (size_t i = 0; i < change->diff.count; i++) {
+        const struct diff_entry *entry = &change->diff.entries[i];
+        json_object *item = json_object_new_object();
+        json_object_array_add(items, item);
+        jsondoc_put_string(item, "path", entry->path);
+        if (entry->before)
+            jsondoc_put_adopt(item, "before", json_object_get(entry->before));
+        if (entry->after)
+            jsondoc_put_adopt(item, "after", json_object_get(entry->after));
+    }
+    if (change->diff.left_off)
+        jsondoc_put_int(out, "leftOff", (int64_t)change->diff.left_off);
+}
+
 static json_object *request_json(const struct writer *writer, size_t index)
 {
     const struct replay_request *request = &writer->timeline->requests[index];
@@ -169,6 +192,7 @@ static json_object *request_json(const struct writer *writer, size_t index)
     put_flow(out, "responseBytes", &request->response);
     put_marks(out, request);
     put_notes(writer, out, request->first_note);
+    put_changes(out, changes_of(writer->options->changes, request));
     if (view) {
         put_body(out, "requestBody", &view->body[SIDE_REQUEST]);
         put_body(out, "responseBody", &view->body[SIDE_RESPONSE]);
@@ -234,6 +258,14 @@ static json_object *group_json(const struct writer *writer, size_t index)
     return out;
 }
 
+static bool wants_request(const struct writer *writer, size_t index)
+{
+    const struct timeline *timeline = writer->timeline;
+
+    return !writer->options->filter ||
+           filter_wants_request(writer->options->filter, timeline, &timeline->requests[index]);
+}
+
 /* `{…,"requests":[…]}`, request by request, so that only one of them is a tree at a time. */
 static void write_group(const struct writer *writer, size_t index)
 {
@@ -243,10 +275,14 @@ static void write_group(const struct writer *writer, size_t index)
 
     write_safe(writer, str_first(text, text.len - 1)); /* without its `}` */
     write_text(writer, text.len > 2 ? ",\"requests\":[" : "\"requests\":[");
+    bool is_first = true;
     for (size_t i = 0; i < group->request_count; i++) {
+        if (!wants_request(writer, group->requests[i]))
+            continue;
         scoped(jsondoc_free) json_object *request = request_json(writer, group->requests[i]);
-        if (i)
+        if (!is_first)
             write_text(writer, ",");
+        is_first = false;
         write_json(writer, request);
     }
     write_text(writer, "]}");
@@ -264,6 +300,9 @@ static void write_groups(const struct writer *writer, bool commands)
         if ((group->kind == GROUP_COMMAND) != commands)
             continue;
         if (writer->options->command && group->number != writer->options->command)
+            continue;
+        if (writer->options->filter &&
+            !filter_wants_group(writer->options->filter, writer->timeline, group))
             continue;
         if (!is_first)
             write_text(writer, ",\n");
@@ -310,10 +349,13 @@ static json_object *notes_json(const struct writer *writer)
 {
     json_object *list = json_object_new_array();
 
-    for (size_t i = 0; i < writer->timeline->row_count; i++)
-        if (writer->timeline->rows[i].is_note)
-            json_object_array_add(
-                list, note_json(&writer->timeline->notes[writer->timeline->rows[i].index]));
+    for (size_t i = 0; i < writer->timeline->row_count; i++) {
+        const struct replay_row *row = &writer->timeline->rows[i];
+        const struct replay_note *note = &writer->timeline->notes[row->index];
+        if (row->is_note && (!writer->options->filter ||
+                             filter_wants_note(writer->options->filter, writer->timeline, note)))
+            json_object_array_add(list, note_json(note));
+    }
     return list;
 }
 
@@ -342,6 +384,13 @@ void json_write_timeline(const struct timeline *timeline, const struct json_opti
     if (options->verdict) {
         write_text(&writer, ",\n\"verdict\":");
         write_json(&writer, options->verdict);
+    }
+    if (options->filter && filter_is_set(options->filter)) {
+        scoped(jsondoc_free) json_object *shown = json_object_new_object();
+        jsondoc_put_int(shown, "requests", (int64_t)filter_count(options->filter, timeline));
+        jsondoc_put_int(shown, "of", (int64_t)timeline->request_count);
+        write_text(&writer, ",\n\"shown\":");
+        write_json(&writer, shown);
     }
     write_text(&writer, ",\n\"commands\":[");
     write_groups(&writer, true);

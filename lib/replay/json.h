@@ -7,9 +7,11 @@
 #include "replay/timeline.h"
 
 struct json_options {
-    uint64_t command;            /* only this one; 0: all, and what no command claims */
-    json_object *verdict;        /* put in as `verdict`, borrowed; NULL: none */
-    const struct bodies *bodies; /* put in as requestBody, responseBody; NULL: none */
+    uint64_t command;                   /* only this one; 0: all, and what no command claims */
+    json_object *verdict;               /* put in as `verdict`, borrowed; NULL: none */
+    const struct replay_filter *filter; /* the others are left out; NULL: everything */
+    const struct bodies *bodies;        /* put in as requestBody, responseBody; NULL: none */
+    const struct changes *changes;      /* put in as `changes`; NULL: none */
 };
 
 void json_write_timeline(const struct timeline *timeline, const struct json_options *options,

@@ -1,37 +1,30 @@
 #include "replay/text.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/jsondoc.h"
 #include "base/num.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
+#include "base/width.h"
 #include "replay/format.h"
 #include "replay/marks.h"
-#include "replay/note.h"
+#include "replay/text_inside.h"
 
 #define WIDTH_LEAST 60
-#define WIDTH_MOST 160 /* without a terminal */
-#define LINE_LIMIT ((size_t)16 << 20)
+#define WIDTH_MOST 160  /* without a terminal */
 #define OFFSET_WIDTH 10 /* at least */
 #define METHOD_WIDTH 7
 #define COMMAND_FACTS 31 /* "  exit 0    12 requests    0.31s" */
 #define REQUEST_FACTS 27 /* "  200    3.4 KiB      41 ms" */
+#define CHANGES_MOST 12  /* paths under a request of the timeline */
 
-struct text {
-    const struct timeline *timeline;
-    const struct text_options *options;
-    replay_write *write;
-    void *context;
-    struct buf line; /* the one that is being made */
-    size_t width;    /* of a line, facts included */
-    size_t offset_width, number_width;
-};
+/* ---- a line ---- */
 
-static void end_line(struct text *text)
+void text_end_line(struct text *text)
 {
     while (text->line.len && text->line.data[text->line.len - 1] == ' ')
         text->line.len--;
@@ -43,138 +36,88 @@ static void end_line(struct text *text)
     buf_clear(&text->line);
 }
 
-static void field(struct text *text, const char *name, const char *value)
+void text_pad(struct text *text, size_t column)
 {
-    if (!value || !*value)
-        return;
-    buf_printf(&text->line, "%-9s ", name);
-    format_safe(&text->line, value);
-    end_line(text);
+    format_pad(&text->line, 0, column);
 }
 
-static void field_time(struct text *text)
+void text_styled(struct text *text, enum style style, const char *safe)
 {
-    const struct timeline *timeline = text->timeline;
-    char started[CLOCK_TEXT_BYTES];
-    bool has_ended = timeline->journal_count > 0;
-
-    if (!timeline->first_us)
-        return;
-    for (unsigned i = 0; i < timeline->journal_count; i++)
-        has_ended &= timeline->journals[i].end != NULL;
-    buf_printf(&text->line, "%-9s %.19sZ, ", "started",
-               clock_format_us(timeline->first_us, started));
-    buf_append_text(&text->line, has_ended ? "took " : "no end recorded, last event after ");
-    format_seconds(&text->line, timeline->last_us - timeline->first_us);
-    end_line(text);
+    style_text(&text->line, text->options->is_coloured, style, str_from(safe));
 }
 
-static void field_actor(struct text *text, json_object *start)
+/* Behind the last of `joints` in `piece`, unless that stands in its first third; else 0. */
+static size_t last_joint(struct str piece, const char *joints)
 {
-    scoped(buf_free) struct buf value = {0};
-    const char *name = jsondoc_string(start, "/actor/name");
-    const char *issuer = jsondoc_string(start, "/actor/issuer");
-
-    buf_append_text(&value, name ? name : "(not recorded)");
-    if (issuer)
-        buf_printf(&value, ", says %s", issuer);
-    if (jsondoc_bool(start, "/selfAttested", false))
-        buf_append_text(&value, " (self-attested)");
-    buf_append_char(&value, '\0');
-    field(text, "actor", value.data);
+    for (size_t len = piece.len; len > piece.len / 3; len--)
+        if (strchr(joints, piece.data[len - 1]))
+            return len;
+    return 0;
 }
 
-static void field_cluster(struct text *text, json_object *start)
+/* The piece of `name` that goes on this line: up to a blank, or where a URI has a joint. */
+static struct str next_piece(struct str name, size_t columns)
 {
-    scoped(buf_free) struct buf value = {0};
-    const char *name = jsondoc_string(start, "/cluster/name");
-    const char *id = jsondoc_string(start, "/cluster/id");
-    const char *server = jsondoc_string(start, "/cluster/server");
-    const char *plain = jsondoc_string(start, "/cluster");
+    struct str piece = width_first(name, max_of(columns, (size_t)2));
 
-    if (!name)
-        name = id ? id : plain;
-    if (!name)
-        return;
-    buf_printf(&value, "%s%s%s", name, server ? "  " : "", server ? server : "");
-    buf_append_char(&value, '\0');
-    field(text, "cluster", value.data);
+    if (!piece.len || piece.len == name.len)
+        return piece.len ? piece : str_first(name, 1);
+    size_t len = last_joint(piece, " ");
+    if (!len)
+        len = last_joint(piece, "/&?,;");
+    return len ? str_first(piece, len) : piece;
 }
 
-static void field_labels(struct text *text, json_object *start)
+/* All of `name` but what fits on the last line, which is returned. */
+static struct str write_folded(struct text *text, enum style style, struct str name, size_t indent)
 {
-    json_object *labels = jsondoc_at(start, "/labels");
+    size_t columns = text->options->columns;
+    size_t at = format_width(buf_str(&text->line));
 
-    if (!json_object_is_type(labels, json_type_object) || !json_object_object_length(labels))
-        return;
-    buf_printf(&text->line, "%-9s", "labels");
-    json_object_object_foreach(labels, key, value)
-    {
-        scoped(free_text) char *shown = note_value(value);
-        buf_append_char(&text->line, ' ');
-        format_safe(&text->line, key);
-        buf_append_char(&text->line, '=');
-        format_safe(&text->line, shown);
+    if (indent + WIDTH_LEAST / 3 > columns)
+        indent = 2; /* no room for beauty */
+    while (at + format_width(name) > columns && at < columns) {
+        struct str piece = next_piece(name, columns - at);
+        style_text(&text->line, text->options->is_coloured, style, piece);
+        text_end_line(text);
+        text_pad(text, indent);
+        at = indent;
+        name = str_skip(name, piece.len);
     }
-    end_line(text);
+    return name;
 }
 
-static void field_argv(struct text *text, json_object *start)
+void text_end_line_with(struct text *text, enum style style, struct str name, size_t indent,
+                        struct str facts)
 {
-    size_t count = jsondoc_count(start, "/argv");
-    json_object *argv = jsondoc_at(start, "/argv");
+    size_t facts_width = format_width(facts);
 
-    if (!count)
-        return;
-    buf_printf(&text->line, "%-9s", "ran");
-    for (size_t i = 0; i < count; i++) {
-        scoped(free_text) char *word = note_value(json_object_array_get_idx(argv, i));
-        buf_append_char(&text->line, ' ');
-        format_words(&text->line, &word, 1);
+    if (text->options->columns)
+        name = write_folded(text, style, name, indent);
+    style_text(&text->line, text->options->is_coloured, style, name);
+    if (facts.len) {
+        size_t at = text->width > facts_width ? text->width - facts_width : 0;
+        if (text->options->columns && format_width(buf_str(&text->line)) > at)
+            text_end_line(text);
+        text_pad(text, at);
+        buf_append_str(&text->line, facts);
     }
-    end_line(text);
+    text_end_line(text);
 }
 
-static void write_header(struct text *text)
-{
-    json_object *start = timeline_session_start(text->timeline);
-
-    field(text, "session", text->timeline->session);
-    field(text, "verdict", text->options->verdict);
-    if (start) {
-        field_actor(text, start);
-        field_cluster(text, start);
-        field(text, "agent", jsondoc_string(start, "/agent"));
-        field(text, "title", jsondoc_string(start, "/title"));
-        field_labels(text, start);
-    }
-    field_time(text);
-    if (start)
-        field_argv(text, start);
-    end_line(text);
-}
-
-/* Puts `facts` at the right, on a line of their own where the text before is too long. */
-static void end_line_with(struct text *text, const struct buf *facts, size_t facts_width)
-{
-    size_t at = text->width - facts_width;
-
-    if (format_width(buf_str(&text->line)) > at)
-        end_line(text);
-    format_pad(&text->line, 0, at);
-    buf_append_str(&text->line, buf_str(facts));
-    end_line(text);
-}
+/* ---- a group, a request, a note ---- */
 
 static void begin_row(struct text *text, int64_t time_us, const char *mark)
 {
     const struct timeline *timeline = text->timeline;
+    scoped(buf_free) struct buf offset = {0};
 
     if (time_us && time_us >= timeline->first_us)
-        format_offset(&text->line, time_us - timeline->first_us);
-    format_pad(&text->line, 0, text->offset_width);
-    buf_append_text(&text->line, mark);
-    format_pad(&text->line, 0, text->offset_width + text->number_width + 3);
+        format_offset(&offset, time_us - timeline->first_us);
+    style_text(&text->line, text->options->is_coloured, STYLE_FAINT, buf_str(&offset));
+    text_pad(text, text->offset_width);
+    text_styled(text, STYLE_STRONG, mark);
+    text_pad(text, text->offset_width + text->number_width + 3);
 }
 
 static void append_group_name(struct buf *out, const struct replay_group *group)
@@ -207,19 +150,24 @@ static void append_group_name(struct buf *out, const struct replay_group *group)
     buf_append_char(out, ')');
 }
 
-static void append_command_facts(struct buf *out, const struct replay_group *group)
+static void append_command_facts(const struct text *text, struct buf *out,
+                                 const struct replay_group *group)
 {
+    bool is_coloured = text->options->is_coloured;
+    bool has_failed = group->signal || group->code || !group->has_exit;
     scoped(buf_free) struct buf cell = {0};
     size_t from = out->len;
 
-    buf_append_text(out, "  ");
     if (group->kind == GROUP_COMMAND && !group->has_exit)
-        buf_append_text(out, "no exit");
+        buf_append_text(&cell, "no exit");
     else if (group->signal)
-        buf_printf(out, "signal %d", group->signal);
+        buf_printf(&cell, "signal %d", group->signal);
     else if (group->has_exit)
-        buf_printf(out, "exit %d", group->code);
+        buf_printf(&cell, "exit %d", group->code);
+    buf_append_text(out, "  ");
+    style_text(out, is_coloured, has_failed ? STYLE_BAD : STYLE_GOOD, buf_str(&cell));
     format_pad(out, from, 10);
+    buf_clear(&cell);
     format_count(&cell, group->request_count, "request");
     buf_printf(out, "%12.*s", STR_ARG(buf_str(&cell)));
     buf_clear(&cell);
@@ -228,15 +176,19 @@ static void append_command_facts(struct buf *out, const struct replay_group *gro
     buf_printf(out, "%9.*s", STR_ARG(buf_str(&cell)));
 }
 
-static void append_request_facts(struct buf *out, const struct replay_request *request)
+static void append_request_facts(const struct text *text, struct buf *out,
+                                 const struct replay_request *request)
 {
     scoped(buf_free) struct buf cell = {0};
     const struct replay_flow *flow = &request->response;
 
     if (request->code)
-        buf_printf(out, "  %3d", request->code);
+        buf_printf(&cell, "%3d", request->code);
     else
-        buf_append_text(out, "    -");
+        buf_append_text(&cell, "  -");
+    buf_append_text(out, "  ");
+    style_text(out, text->options->is_coloured, style_of_status(request->code), buf_str(&cell));
+    buf_clear(&cell);
     format_bytes(&cell, flow->received >= 0 ? (uint64_t)flow->received
                                             : flow->recorded + flow->withheld_bytes);
     buf_printf(out, "%12.*s", STR_ARG(buf_str(&cell)));
@@ -251,14 +203,13 @@ static size_t request_indent(const struct text *text)
     return text->offset_width + text->number_width + 3;
 }
 
-static void append_request_name(struct text *text, struct buf *out,
-                                const struct replay_request *request)
+static const char *method_of(const struct replay_request *request)
 {
-    size_t from = out->len;
+    return request->method ? request->method : marks_method(request->verb);
+}
 
-    buf_printf(out, "%*" PRIu32 "  ", (int)request_indent(text) - 2, request->number);
-    format_safe(out, request->method ? request->method : marks_method(request->verb));
-    format_pad(out, from, request_indent(text) + METHOD_WIDTH);
+static void append_uri(struct buf *out, const struct replay_request *request)
+{
     format_safe(out, request->uri ? request->uri : "(not recorded)");
 }
 
@@ -269,14 +220,22 @@ static void append_note(struct buf *out, const struct replay_note *note)
     format_safe(out, note->text);
 }
 
+/* A line below a request or a command. */
+static void write_below(struct text *text, enum style style, const char *mark, struct str safe)
+{
+    size_t indent = request_indent(text) + METHOD_WIDTH;
+
+    text_pad(text, indent);
+    text_styled(text, style, mark);
+    text_end_line_with(text, style, safe, indent + 2, (struct str){0});
+}
+
 static void write_notes_of(struct text *text, size_t first, const char *mark)
 {
     for (size_t i = first; i; i = text->timeline->notes[i - 1].next) {
-        const struct replay_note *note = &text->timeline->notes[i - 1];
-        format_pad(&text->line, 0, request_indent(text) + METHOD_WIDTH);
-        buf_append_text(&text->line, mark);
-        append_note(&text->line, note);
-        end_line(text);
+        scoped(buf_free) struct buf note = {.limit = TEXT_LINE_LIMIT};
+        append_note(&note, &text->timeline->notes[i - 1]);
+        write_below(text, STYLE_WARN, mark, buf_str(&note));
     }
 }
 
@@ -292,60 +251,94 @@ static void write_view(struct text *text, const struct replay_request *request)
         buf_append_text(&text->line, names[side]);
         buf_append_text(&text->line, ", ");
         format_bytes(&text->line, view->body[side].end);
-        end_line(text);
+        text_end_line(text);
         text_write_body(&view->body[side], "                ", text->write, text->context);
     }
+}
+
+static void write_marks(struct text *text, const struct replay_request *request)
+{
+    scoped(buf_free) struct buf marks = {0};
+
+    marks_append(&marks, request);
+    for (struct str rest = buf_str(&marks); rest.len;)
+        write_below(text, STYLE_WARN, "! ", str_split(&rest, '\n'));
 }
 
 static void write_request(struct text *text, size_t index)
 {
     const struct replay_request *request = &text->timeline->requests[index];
+    scoped(buf_free) struct buf uri = {.limit = TEXT_LINE_LIMIT};
     scoped(buf_free) struct buf facts = {0};
-    scoped(buf_free) struct buf marks = {0};
+    size_t indent = request_indent(text);
+    char number[64];
 
-    append_request_name(text, &text->line, request);
-    append_request_facts(&facts, request);
-    end_line_with(text, &facts, REQUEST_FACTS);
-    marks_append(&marks, request);
-    for (struct str rest = buf_str(&marks); rest.len;) {
-        struct str mark = str_split(&rest, '\n');
-        format_pad(&text->line, 0, request_indent(text) + METHOD_WIDTH);
-        buf_printf(&text->line, "! %.*s", STR_ARG(mark));
-        end_line(text);
-    }
+    snprintf(number, sizeof number, "%*" PRIu32 "  ", (int)indent - 2, request->number);
+    text_styled(text, STYLE_FAINT, number);
+    scoped(buf_free) struct buf method = {0};
+    format_safe(&method, method_of(request));
+    style_text(&text->line, text->options->is_coloured, style_of_method(method_of(request)),
+               buf_str(&method));
+    buf_append_char(&text->line, ' ');
+    text_pad(text, indent + METHOD_WIDTH);
+    append_uri(&uri, request);
+    append_request_facts(text, &facts, request);
+    text_end_line_with(text, request->object.resource ? STYLE_PLAIN : STYLE_FAINT, buf_str(&uri),
+                       indent + METHOD_WIDTH, buf_str(&facts));
+    write_marks(text, request);
     write_notes_of(text, request->first_note, "! ");
+    text_write_changes(text, request, indent + METHOD_WIDTH, CHANGES_MOST);
     write_view(text, request);
+}
+
+static bool wants_request(const struct text *text, const struct replay_request *request)
+{
+    return !text->options->filter ||
+           filter_wants_request(text->options->filter, text->timeline, request);
 }
 
 static void write_group(struct text *text, size_t index)
 {
     const struct replay_group *group = &text->timeline->groups[index];
+    scoped(buf_free) struct buf name = {.limit = TEXT_LINE_LIMIT};
     scoped(buf_free) struct buf facts = {0};
     char mark[16] = "--";
 
     if (group->number)
         snprintf(mark, sizeof mark, "#%" PRIu32, group->number);
     begin_row(text, group->start_us, mark);
-    append_group_name(&text->line, group);
-    append_command_facts(&facts, group);
-    end_line_with(text, &facts, COMMAND_FACTS);
+    append_group_name(&name, group);
+    append_command_facts(text, &facts, group);
+    text_end_line_with(text, STYLE_STRONG, buf_str(&name), request_indent(text), buf_str(&facts));
     write_notes_of(text, group->first_note, "= ");
     for (size_t i = 0; i < group->request_count; i++)
-        write_request(text, group->requests[i]);
+        if (wants_request(text, &text->timeline->requests[group->requests[i]]))
+            write_request(text, group->requests[i]);
 }
 
 static void write_note(struct text *text, const struct replay_note *note)
 {
+    scoped(buf_free) struct buf safe = {.limit = TEXT_LINE_LIMIT};
+
     begin_row(text, note->time_us, "==");
-    append_note(&text->line, note);
-    end_line(text);
+    append_note(&safe, note);
+    text_end_line_with(text, STYLE_WARN, buf_str(&safe), request_indent(text), (struct str){0});
 }
+
+/* ---- the timeline ---- */
 
 static bool is_asked_for(const struct text *text, const struct replay_row *row)
 {
+    const struct timeline *timeline = text->timeline;
+    const struct replay_filter *filter = text->options->filter;
     uint64_t command = text->options->command;
 
-    return !command || (!row->is_note && text->timeline->groups[row->index].number == command);
+    if (command && (row->is_note || timeline->groups[row->index].number != command))
+        return false;
+    if (!filter)
+        return true;
+    return row->is_note ? filter_wants_note(filter, timeline, &timeline->notes[row->index])
+                        : filter_wants_group(filter, timeline, &timeline->groups[row->index]);
 }
 
 static size_t longest_offset(const struct timeline *timeline)
@@ -370,18 +363,18 @@ static void measure(struct text *text)
 
     text->offset_width = longest_offset(timeline);
     text->number_width = (size_t)snprintf(digits, sizeof digits, "#%zu", numbers);
-    for (size_t i = 0; i < timeline->group_count; i++) {
-        scoped(buf_free) struct buf name = {.limit = LINE_LIMIT};
+    for (size_t i = 0; i < timeline->group_count && need < most; i++) {
+        scoped(buf_free) struct buf name = {.limit = TEXT_LINE_LIMIT};
         append_group_name(&name, &timeline->groups[i]);
         need = max_of(need, request_indent(text) + format_width(buf_str(&name)) + COMMAND_FACTS);
     }
     for (size_t i = 0; i < timeline->request_count && need < most; i++) {
-        scoped(buf_free) struct buf name = {.limit = LINE_LIMIT};
-        append_request_name(text, &name, &timeline->requests[i]);
-        need = max_of(need, format_width(buf_str(&name)) + REQUEST_FACTS);
+        scoped(buf_free) struct buf uri = {.limit = TEXT_LINE_LIMIT};
+        append_uri(&uri, &timeline->requests[i]);
+        need = max_of(need, request_indent(text) + METHOD_WIDTH + format_width(buf_str(&uri)) +
+                                REQUEST_FACTS);
     }
-    text->width =
-        (size_t)clamp((int64_t)need, WIDTH_LEAST, (int64_t)max_of(most, (size_t)WIDTH_LEAST));
+    text->width = min_of(need, most);
 }
 
 static void write_findings(struct text *text)
@@ -390,17 +383,18 @@ static void write_findings(struct text *text)
 
     if (!timeline->finding_count)
         return;
-    end_line(text);
-    buf_append_text(&text->line, "findings");
-    end_line(text);
+    text_end_line(text);
+    text_styled(text, STYLE_BAD, "findings");
+    text_end_line(text);
     for (size_t i = 0; i < timeline->finding_count; i++) {
-        buf_append_text(&text->line, "  ");
-        format_safe(&text->line, timeline->findings[i]);
-        end_line(text);
+        scoped(buf_free) struct buf safe = {.limit = TEXT_LINE_LIMIT};
+        text_pad(text, 2);
+        format_safe(&safe, timeline->findings[i]);
+        text_end_line_with(text, STYLE_PLAIN, buf_str(&safe), 4, (struct str){0});
     }
     if (timeline->findings_omitted) {
         buf_printf(&text->line, "  and %" PRIu64 " more", timeline->findings_omitted);
-        end_line(text);
+        text_end_line(text);
     }
 }
 
@@ -412,15 +406,19 @@ void text_write_timeline(const struct timeline *timeline, const struct text_opti
         .options = options,
         .write = write,
         .context = context,
-        .line = {.limit = LINE_LIMIT},
+        .line = {.limit = TEXT_LINE_LIMIT},
     };
+    unsigned party = UINT_MAX; /* the one that is being shown */
 
     measure(&text);
-    write_header(&text);
+    text_write_header(&text);
     for (size_t i = 0; i < timeline->row_count; i++) {
         const struct replay_row *row = &timeline->rows[i];
         if (!is_asked_for(&text, row))
             continue;
+        if (timeline->party_count > 1 && row->party != party)
+            text_write_party(&text, row->party);
+        party = row->party;
         if (row->is_note)
             write_note(&text, &timeline->notes[row->index]);
         else

@@ -142,6 +142,20 @@ static struct replay_request *request_of(struct timeline *timeline, const struct
     return request_new(timeline, event);
 }
 
+static void add_object(struct replay_request *request, json_object *object)
+{
+    if (!object)
+        return;
+    request->object_ref = xstrdup(json_object_to_json_string_ext(object, 0));
+    request->object = (struct replay_object){
+        .group = dup_text(object, "/apiGroup"),
+        .resource = dup_text(object, "/resource"),
+        .subresource = dup_text(object, "/subresource"),
+        .namespace_name = dup_text(object, "/namespace"),
+        .name = dup_text(object, "/name"),
+    };
+}
+
 static void add_request(struct timeline *timeline, const struct event *event)
 {
     json_object *root = event->root;
@@ -169,9 +183,7 @@ static void add_request(struct timeline *timeline, const struct event *event)
     request->user = dup_text(root, "/user/username");
     request->kubectl_session = dup_text(root, "/kubectlSession");
     request->kubectl_command = dup_text(root, "/kubectlCommand");
-    json_object *object = jsondoc_at(root, "/objectRef");
-    if (object)
-        request->object_ref = xstrdup(json_object_to_json_string_ext(object, 0));
+    add_object(request, jsondoc_at(root, "/objectRef"));
 }
 
 static int64_t since_start(const struct replay_request *request, const struct event *event)
@@ -294,9 +306,15 @@ struct replay_group *timeline_group_find(struct timeline *timeline, const char *
     return at < 0 ? NULL : &timeline->groups[at];
 }
 
+/* Under which a command stands in the index; ids of one party mean nothing to another. */
+char *timeline_command_key(const struct timeline *timeline, unsigned journal, const char *id)
+{
+    return xasprintf("c/%u/%s", timeline->journals[journal].party, id ? id : "");
+}
+
 static void add_command_start(struct timeline *timeline, const struct event *event)
 {
-    scoped(free_text) char *key = xasprintf("c/%s", event->command ? event->command : "");
+    scoped(free_text) char *key = timeline_command_key(timeline, event->journal, event->command);
 
     if (timeline_group_find(timeline, key))
         timeline_add_finding(timeline,
@@ -320,7 +338,7 @@ static void add_command_start(struct timeline *timeline, const struct event *eve
 
 static void add_command_exit(struct timeline *timeline, const struct event *event)
 {
-    scoped(free_text) char *key = xasprintf("c/%s", event->command ? event->command : "");
+    scoped(free_text) char *key = timeline_command_key(timeline, event->journal, event->command);
     struct replay_group *group = timeline_group_find(timeline, key);
 
     if (!group || group->has_exit) {
@@ -337,13 +355,37 @@ static void add_command_exit(struct timeline *timeline, const struct event *even
     group->duration_us = jsondoc_int(event->root, "/durationUs", between < 0 ? -1 : between);
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* The party that the actor names, made when it is the first of it. The subject is what the issuer
+ * calls him; a user of this machine has only his name. */
+static unsigned party_of(struct timeline *timeline, json_object *start)
+{
+    scoped(free_text) char *issuer = dup_text(start, "/actor/issuer");
+    scoped(free_text) char *subject = dup_text(start, "/actor/subject");
+
+    if (!subject)
+        subject = dup_text(start, "/actor/name");
+    for (unsigned i = 0; i < timeline->party_count; i++)
+        if (is_same(timeline->parties[i].issuer, issuer) &&
+            is_same(timeline->parties[i].subject, subject))
+            return i;
+    struct replay_party *party = append(timeline->parties, timeline->party_count);
+    *party = (struct replay_party){take(issuer), take(subject)};
+    return timeline->party_count - 1;
+}
+
 static void add_session_start(struct timeline *timeline, const struct event *event)
 {
     struct replay_journal *journal = &timeline->journals[event->journal];
 
-    if (!journal->start)
+    if (!journal->start) {
         journal->start = json_object_get(event->root);
-    else
+        journal->party = party_of(timeline, event->root);
+    } else
         timeline_add_finding(timeline, "journal %s, seq %" PRIu64 ": a second session.start",
                              journal->id, event->seq);
 }
@@ -523,6 +565,15 @@ const struct replay_group *timeline_command(const struct timeline *timeline, uin
     return NULL;
 }
 
+const struct replay_group *timeline_find_command(const struct timeline *timeline, unsigned journal,
+                                                 const char *id)
+{
+    scoped(free_text) char *key = timeline_command_key(timeline, journal, id);
+    int64_t at = timeline_index_find(timeline, key);
+
+    return at < 0 ? NULL : &timeline->groups[at];
+}
+
 json_object *timeline_session_start(const struct timeline *timeline)
 {
     json_object *first = NULL;
@@ -547,6 +598,11 @@ static void free_request(struct replay_request *request)
     free(request->kubectl_session);
     free(request->kubectl_command);
     free(request->object_ref);
+    free(request->object.group);
+    free(request->object.resource);
+    free(request->object.subresource);
+    free(request->object.namespace_name);
+    free(request->object.name);
     free(request->outcome);
     free(request->forwarded);
     free(request->reason);
@@ -584,6 +640,11 @@ void timeline_free(struct timeline **timeline)
     }
     for (size_t i = 0; i < it->finding_count; i++)
         free(it->findings[i]);
+    for (unsigned i = 0; i < it->party_count; i++) {
+        free(it->parties[i].issuer);
+        free(it->parties[i].subject);
+    }
+    free(it->parties);
     free(it->journals);
     free(it->requests);
     free(it->by_number);

@@ -31,6 +31,11 @@ struct replay_flow {
     char *reason;                /* owned: of the first `withheld`, or NULL */
 };
 
+/* What a request is about, as its objectRef says. All owned, NULL when absent. */
+struct replay_object {
+    char *group, *resource, *subresource, *namespace_name, *name;
+};
+
 /* A request that was open at a crash keeps its stage; `outcome` is then what `recovered` says. */
 enum replay_stage { STAGE_SENT, STAGE_ANSWERED, STAGE_COMPLETE };
 
@@ -49,9 +54,11 @@ struct replay_request {
     /* Owned, NULL when absent. */
     char *command; /* invocation id, as the client asserted it */
     char *method, *verb, *uri, *user, *kubectl_session, *kubectl_command;
-    char *object_ref;                   /* JSON text */
+    struct replay_object object;
+    char *object_ref;                   /* the same and more, JSON text */
     char *outcome, *forwarded, *reason; /* of `complete` */
     struct replay_flow request, response;
+    uint32_t group;    /* index; after timeline_finish() */
     size_t first_note; /* 1 + index into notes[]; 0: none */
 };
 
@@ -97,17 +104,25 @@ struct replay_note {
     size_t next;      /* the next note of the same request or group, 1 + index; 0: none */
 };
 
-/* What stands at the left margin, in order. */
+/* What stands at the left margin, in order: party after party, within each by time. */
 struct replay_row {
     bool is_note;
     size_t index; /* into notes[] or groups[] */
     int64_t order_us;
+    unsigned party;
     unsigned journal;
     uint64_t seq;
 };
 
+/* Journals belong together only when issuer and subject agree (DESIGN.md section 3); else each
+ * party is shown apart. */
+struct replay_party {
+    char *issuer, *subject; /* owned; subject: of the token, else the actor's name; may be NULL */
+};
+
 struct replay_journal {
     char id[9];
+    unsigned party; /* index, from the first session.start on */
     int64_t last_order_us;
     int64_t first_us, last_us;
     uint64_t next_seq;
@@ -120,6 +135,8 @@ struct timeline {
     char *session;
     struct replay_journal *journals;
     unsigned journal_count;
+    struct replay_party *parties; /* by first appearance */
+    unsigned party_count;
     struct replay_request *requests; /* in the order in which they were read */
     size_t request_count;
     uint32_t *by_number; /* by_number[n - 1]: index of request n */
@@ -155,6 +172,9 @@ void timeline_finish(struct timeline *timeline);
 /* NULL when there is none. */
 const struct replay_request *timeline_request(const struct timeline *timeline, uint64_t number);
 const struct replay_group *timeline_command(const struct timeline *timeline, uint64_t number);
+/* By invocation id, as one of that journal's party; NULL when it was not seen. */
+const struct replay_group *timeline_find_command(const struct timeline *timeline, unsigned journal,
+                                                 const char *id);
 /* By journal and exchange; -1 when there is none. */
 int64_t timeline_find_exchange(const struct timeline *timeline, unsigned journal,
                                uint64_t exchange);

@@ -19,7 +19,10 @@
 /* The index: one map for exchanges and groups. -1: not there. */
 int64_t timeline_index_find(const struct timeline *timeline, const char *key);
 
-/* A group under "c/<invocation id>", "s/<Kubectl-Session>" or "n/". */
+/* "c/<party>/<invocation id>", for the party that the journal belongs to; owned by the caller. */
+char *timeline_command_key(const struct timeline *timeline, unsigned journal, const char *id);
+
+/* A group under that key, "s/<party>/<Kubectl-Session>" or "n/<party>/". */
 struct replay_group *timeline_group_new(struct timeline *timeline, enum replay_group_kind kind,
                                         const char *key, const char *id);
 struct replay_group *timeline_group_find(struct timeline *timeline, const char *key);

@@ -13,11 +13,25 @@ static int compare_rows(const void *a, const void *b)
 {
     const struct replay_row *x = a, *y = b;
 
+    if (x->party != y->party)
+        return x->party < y->party ? -1 : 1;
     if (x->order_us != y->order_us)
         return x->order_us < y->order_us ? -1 : 1;
     if (x->journal != y->journal)
         return x->journal < y->journal ? -1 : 1;
     return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static struct replay_row make_row(const struct timeline *timeline, size_t index, int64_t order_us,
+                                  unsigned journal, uint64_t seq)
+{
+    return (struct replay_row){
+        .index = index,
+        .order_us = order_us,
+        .party = timeline->journals[journal].party,
+        .journal = journal,
+        .seq = seq,
+    };
 }
 
 static void number_requests(struct timeline *timeline)
@@ -26,7 +40,7 @@ static void number_requests(struct timeline *timeline)
 
     for (size_t i = 0; i < timeline->request_count; i++) {
         const struct replay_request *request = &timeline->requests[i];
-        rows[i] = (struct replay_row){false, i, request->order_us, request->journal, request->seq};
+        rows[i] = make_row(timeline, i, request->order_us, request->journal, request->seq);
     }
     qsort(rows, timeline->request_count, sizeof *rows, compare_rows);
     timeline->by_number = xcalloc(timeline->request_count + 1, sizeof *timeline->by_number);
@@ -45,7 +59,8 @@ static struct replay_group *group_of(struct timeline *timeline,
                                   : request->kubectl_session ? GROUP_KUBECTL
                                                              : GROUP_NONE;
     const char *id = request->command ? request->command : request->kubectl_session;
-    scoped(free_text) char *key = xasprintf("%c/%s", "ccsn"[kind], id ? id : "");
+    scoped(free_text) char *key = xasprintf(
+        "%c/%u/%s", "ccsn"[kind], timeline -> journals[request->journal].party, id ? id : "");
     struct replay_group *group = timeline_group_find(timeline, key);
 
     if (group)
@@ -67,6 +82,7 @@ static void group_requests(struct timeline *timeline)
     for (size_t i = 0; i < timeline->request_count; i++) {
         uint32_t at = timeline->by_number[i];
         struct replay_group *group = group_of(timeline, &timeline->requests[at]);
+        timeline->requests[at].group = (uint32_t)(group - timeline->groups);
         *append(group->requests, group->request_count) = at;
     }
 }
@@ -79,7 +95,8 @@ static void place_notes(struct timeline *timeline)
             note->request =
                 timeline_find_exchange(timeline, note->journal, (uint64_t)note->exchange);
         if (note->request < 0 && note->command) {
-            scoped(free_text) char *key = xasprintf("c/%s", note->command);
+            scoped(free_text) char *key =
+                timeline_command_key(timeline, note->journal, note->command);
             note->group = timeline_index_find(timeline, key);
         }
         size_t *first = note->request >= 0 ? &timeline->requests[note->request].first_note
@@ -99,13 +116,15 @@ static void make_rows(struct timeline *timeline)
     for (size_t i = 0; i < timeline->group_count; i++) {
         const struct replay_group *group = &timeline->groups[i];
         timeline->rows[timeline->row_count++] =
-            (struct replay_row){false, i, group->order_us, group->journal, group->seq};
+            make_row(timeline, i, group->order_us, group->journal, group->seq);
     }
     for (size_t i = 0; i < timeline->note_count; i++) {
         const struct replay_note *note = &timeline->notes[i];
-        if (note->request < 0 && note->group < 0)
-            timeline->rows[timeline->row_count++] =
-                (struct replay_row){true, i, note->order_us, note->journal, note->seq};
+        if (note->request >= 0 || note->group >= 0)
+            continue;
+        struct replay_row *row = &timeline->rows[timeline->row_count++];
+        *row = make_row(timeline, i, note->order_us, note->journal, note->seq);
+        row->is_note = true;
     }
     qsort(timeline->rows, timeline->row_count, sizeof *timeline->rows, compare_rows);
     for (size_t i = 0; i < timeline->row_count; i++) {
@@ -115,29 +134,32 @@ static void make_rows(struct timeline *timeline)
     }
 }
 
-/* FORMAT.md section 3: journals of one session id belong together only when their actor is one. */
-static void check_actors(struct timeline *timeline)
+static unsigned first_of_party(const struct timeline *timeline, unsigned party)
 {
-    const struct replay_journal *first = NULL;
+    unsigned i = 0;
 
+    while (i + 1 < timeline->journal_count &&
+           !(timeline->journals[i].start && timeline->journals[i].party == party))
+        i++;
+    return i;
+}
+
+static void check_parties(struct timeline *timeline)
+{
     for (unsigned i = 0; i < timeline->journal_count; i++) {
         const struct replay_journal *journal = &timeline->journals[i];
-        json_object *actor = journal->start ? jsondoc_at(journal->start, "/actor") : NULL;
-        if (!journal->start) {
+        if (!journal->start)
             timeline_add_finding(timeline, "journal %s has no session.start", journal->id);
-            continue;
-        }
-        if (!first)
-            first = journal;
-        else if (!json_object_equal(actor, jsondoc_at(first->start, "/actor")))
-            timeline_add_finding(timeline, "journals %s and %s name different actors", first->id,
-                                 journal->id);
+        else if (journal->party)
+            timeline_add_finding(timeline,
+                                 "journal %s is of another actor than journal %s: shown apart",
+                                 journal->id, timeline->journals[first_of_party(timeline, 0)].id);
     }
 }
 
 void timeline_finish(struct timeline *timeline)
 {
-    check_actors(timeline);
+    check_parties(timeline);
     number_requests(timeline);
     group_requests(timeline);
     place_notes(timeline);

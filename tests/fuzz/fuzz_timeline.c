@@ -3,12 +3,15 @@
  * not drive a terminal. */
 #include <assert.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/jsondoc.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
 #include "replay/bodies.h"
+#include "replay/changes.h"
 #include "replay/json.h"
+#include "replay/style.h"
 #include "replay/text.h"
 #include "replay/timeline.h"
 
@@ -32,7 +35,12 @@ static void use_timeline(void *context, unsigned journal, struct str line)
 
 static void use_bodies(void *context, unsigned journal, struct str line)
 {
-    bodies_add(context, journal, line);
+    ignore(bodies_add(context, journal, line));
+}
+
+static void use_changes(void *context, unsigned journal, struct str line)
+{
+    changes_add(context, journal, line);
 }
 
 static void check_text(void *context, struct str text)
@@ -43,6 +51,23 @@ static void check_text(void *context, struct str text)
         step = utf8_next(text, &code);
         assert(step && (code == '\n' || !utf8_is_control(code)));
     }
+}
+
+/* Sequences of style.h, and nothing else that drives a terminal. */
+static void check_coloured(void *context, struct str text)
+{
+    scoped(buf_free) struct buf plain = {.limit = 64 << 20};
+
+    while (text.len) {
+        size_t style = style_length(text);
+        for (size_t i = 0; i < style; i++)
+            assert(i == 0 || strchr(i == 1 ? "[" : "0123456789m", text.data[i]));
+        if (!style)
+            buf_append_char(&plain, text.data[0]);
+        text = str_skip(text, style ? style : 1);
+    }
+    if (!plain.overflow)
+        check_text(context, buf_str(&plain));
 }
 
 static void collect(void *context, struct str text)
@@ -78,10 +103,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     scoped(bodies_free) struct bodies *bodies = bodies_new(timeline, 0, 1 << 16, 1 << 20);
     each_line(text, use_bodies, bodies);
-    struct text_options options = {.columns = view, .bodies = bodies};
+    scoped(changes_free) struct changes *changes = changes_new(timeline, DIFF_WITHOUT_NOISE);
+    each_line(text, use_changes, changes);
+    struct text_options options = {.columns = view, .bodies = bodies, .changes = changes};
     text_write_timeline(timeline, &options, check_text, NULL);
+    options.is_coloured = true;
+    text_write_timeline(timeline, &options, check_coloured, NULL);
+    options.is_coloured = false;
     for (size_t i = 0; i < timeline->request_count; i++)
-        text_write_exchange(timeline, &timeline->requests[i], bodies, check_text, NULL);
+        text_write_exchange(timeline, &timeline->requests[i], &options, check_text, NULL);
     check_json(timeline, bodies);
     return 0;
 }

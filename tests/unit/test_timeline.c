@@ -62,7 +62,7 @@ static void use_timeline(void *context, unsigned journal, struct str line)
 
 static void use_bodies(void *context, unsigned journal, struct str line)
 {
-    bodies_add(context, journal, line);
+    ignore(bodies_add(context, journal, line));
 }
 
 static struct timeline *build(const struct sample *samples, size_t count)
@@ -173,6 +173,7 @@ static void text_shows_commands_with_their_requests(void **state)
                 "verdict   INTACT, self-attested\n"
                 "actor     ana (self-attested)\n"
                 "cluster   prod  https://10.0.0.1:6443\n"
+                "cluster   dev\n"
                 "title     scale web\n"
                 "labels    team=shop\n"
                 "started   2026-11-25T04:00:00Z, no end recorded, last event after 1m30s\n"
@@ -180,7 +181,8 @@ static void text_shows_commands_with_their_requests(void **state)
                 "\n"
                 "+0:00.1   #1   kubectl get pods -l 'app in (web)'  exit 0     1 request    0.31s\n"
                 "            1  GET    "
-                "/api/v1/namespaces/shop/pods?labelSelector=app+in+%28web%29&limit=500\n"
+                "/api/v1/namespaces/shop/pods?\n"
+                "                      labelSelector=app+in+%28web%29&limit=500\n"
                 "                                                       200     3.4 KiB     41 ms\n"
                 "+0:01.6   --   (no command) kubectl get (Kubectl-Session 5f3a)\n"
                 "                                                              1 request\n"
@@ -341,7 +343,8 @@ static void exchange_is_shown_in_full(void **state)
     scoped(buf_free) struct buf text = {0};
 
     each_line(timeline, samples, count_of(samples), use_bodies, bodies);
-    text_write_exchange(timeline, timeline_request(timeline, 1), bodies, collect, &text);
+    text_write_exchange(timeline, timeline_request(timeline, 1),
+                        &(struct text_options){.bodies = bodies}, collect, &text);
     buf_append_char(&text, '\0');
     assert_text("request 1 (exchange 7 of journal aaaaaaaa, command c1)\n"
                 "> POST /x\\x1b\n"
@@ -392,7 +395,7 @@ static void hostile_lines_become_findings(void **state)
         {"{\"type\":\"session.start\",\"actor\":{\"name\":\"eve\"},\"session\":"
          "\"01JDH2K9QZ0000000000000000\","
          "\"seq\":0}",
-         "name different actors"},
+         "is of another actor than"},
     };
 
     for (size_t i = 0; i < count_of(rows); i++) {
@@ -465,7 +468,8 @@ static void nothing_from_a_recording_drives_the_terminal(void **state)
 
     each_line(timeline, samples, count_of(samples), use_bodies, bodies);
     text_write_timeline(timeline, &(struct text_options){.bodies = bodies}, collect, &text);
-    text_write_exchange(timeline, timeline_request(timeline, 1), bodies, collect, &text);
+    text_write_exchange(timeline, timeline_request(timeline, 1),
+                        &(struct text_options){.bodies = bodies}, collect, &text);
     json_write_timeline(timeline, &(struct json_options){.bodies = bodies}, collect, &text);
     for (struct str rest = buf_str(&text); rest.len; rest = str_skip(rest, 1)) {
         unsigned char c = (unsigned char)rest.data[0];
@@ -488,10 +492,124 @@ static void a_clock_that_goes_back_changes_no_order(void **state)
     assert_null(timeline_request(timeline, 3));
 }
 
+/* A command that failed, a write, something that was deleted. */
+static const struct sample small[] = {
+    {"aaaaaaaa", 0,
+     "\"type\":\"session.start\",\"actor\":{\"name\":\"ana\"},\"title\":"
+     "\"\xe6\x97\xa5\xe6\x9c\xac\""},
+    {"aaaaaaaa", 0.1,
+     "\"type\":\"command.start\",\"command\":\"c1\",\"argv\":[\"kubectl\",\"delete\",\"pod\","
+     "\"a\\u001b[2J\"]"},
+    {"aaaaaaaa", 0.2,
+     "\"type\":\"request\",\"exchange\":0,\"command\":\"c1\",\"verb\":\"delete\",\"method\":"
+     "\"DELETE\","
+     "\"requestURI\":\"/api/v1/namespaces/shop/pods/a\",\"objectRef\":{\"resource\":\"pods\"}"},
+    {"aaaaaaaa", 0.3, "\"type\":\"response\",\"exchange\":0,\"responseStatus\":{\"code\":403}"},
+    {"aaaaaaaa", 0.4, COMPLETE_OK(0, 90)},
+    {"aaaaaaaa", 0.5,
+     "\"type\":\"command.exit\",\"command\":\"c1\",\"code\":1,\"durationUs\":400000"},
+    {"aaaaaaaa", 1, "\"type\":\"session.end\""},
+};
+
+static void text_has_colours_when_asked(void **state)
+{
+    scoped(timeline_free) struct timeline *timeline = build(small, count_of(small));
+    scoped(free_text) char *text =
+        render(timeline,
+               &(struct text_options){.columns = 100, .is_coloured = true, .verdict = "TAMPERED"});
+
+    assert_text("\x1b[2msession\x1b[0m   \x1b[1m01JDH2K9QZ0000000000000000\x1b[0m\n"
+                "\x1b[2mverdict\x1b[0m   \x1b[31mTAMPERED\x1b[0m\n"
+                "\x1b[2mactor\x1b[0m     ana\n"
+                "\x1b[2mtitle\x1b[0m     \xe6\x97\xa5\xe6\x9c\xac\n"
+                "\x1b[2mstarted\x1b[0m   2026-11-25T04:00:00Z, took 1.00s\n"
+                "\n"
+                "\x1b[2m+0:00.1\x1b[0m   \x1b[1m#1\x1b[0m   \x1b[1mkubectl delete pod "
+                "'a\\x1b[2J'\x1b[0m      "
+                "\x1b[31mexit 1\x1b[0m     1 request    0.40s\n"
+                "\x1b[2m            1  \x1b[0m\x1b[31mDELETE\x1b[0m /api/v1/namespaces/shop/pods/a"
+                "  \x1b[33m403\x1b[0m        90 B    200 ms\n",
+                text);
+}
+
+static void text_folds_at_a_narrow_terminal_and_never_in_a_pipe(void **state)
+{
+    scoped(timeline_free) struct timeline *timeline = build(small, count_of(small));
+    scoped(free_text) char *narrow = render(timeline, &(struct text_options){.columns = 48});
+    scoped(free_text) char *piped = render(timeline, &(struct text_options){0});
+
+    assert_text("session   01JDH2K9QZ0000000000000000\n"
+                "actor     ana\n"
+                "title     \xe6\x97\xa5\xe6\x9c\xac\n"
+                "started   2026-11-25T04:00:00Z, took 1.00s\n"
+                "\n"
+                "+0:00.1   #1   kubectl delete pod 'a\\x1b[2J'\n"
+                "                   exit 1     1 request    0.40s\n"
+                "            1  DELETE /api/v1/namespaces/shop/\n"
+                "                      pods/a\n"
+                "                       403        90 B    200 ms\n",
+                narrow);
+    assert_text("session   01JDH2K9QZ0000000000000000\n"
+                "actor     ana\n"
+                "title     \xe6\x97\xa5\xe6\x9c\xac\n"
+                "started   2026-11-25T04:00:00Z, took 1.00s\n"
+                "\n"
+                "+0:00.1   #1   kubectl delete pod 'a\\x1b[2J'      exit 1     1 request    0.40s\n"
+                "            1  DELETE /api/v1/namespaces/shop/pods/a  403        90 B    200 ms\n",
+                piped);
+}
+
+static void journals_of_another_actor_are_shown_apart(void **state)
+{
+    static const struct sample samples[] = {
+        {"aaaaaaaa", 0,
+         "\"type\":\"session.start\",\"actor\":{\"issuer\":\"https://"
+         "a\",\"subject\":\"1\",\"name\":\"ana\"}"},
+        {"aaaaaaaa", 1,
+         "\"type\":\"command.start\",\"command\":\"c1\",\"argv\":[\"kubectl\",\"a\"]"},
+        {"aaaaaaaa", 4, "\"type\":\"mark\",\"what\":\"last\""},
+        {"bbbbbbbb", 2,
+         "\"type\":\"session.start\",\"actor\":{\"issuer\":\"https://"
+         "b\",\"subject\":\"1\",\"name\":\"ana\"}"},
+        {"bbbbbbbb", 3,
+         "\"type\":\"request\",\"exchange\":0,\"command\":\"c1\",\"method\":\"GET\",\"requestURI\":"
+         "\"/b\""},
+        {"cccccccc", 2,
+         "\"type\":\"session.start\",\"actor\":{\"issuer\":\"https://"
+         "a\",\"subject\":\"1\",\"name\":\"Ana\"}"},
+    };
+    scoped(timeline_free) struct timeline *timeline = build(samples, count_of(samples));
+    scoped(free_text) char *text = render(timeline, &(struct text_options){0});
+
+    assert_int_equal(2, timeline->party_count); /* the third is the first one's, by another name */
+    assert_text("session   01JDH2K9QZ0000000000000000\n"
+                "started   2026-11-25T04:00:00Z, no end recorded, last event after 4.00s\n"
+                "\n"
+                "actor     ana, says https://a\n"
+                "journals  aaaaaaaa, cccccccc\n"
+                "\n"
+                "+0:01.0   #1   kubectl a                               no exit   0 requests\n"
+                "+0:04.0   ==   mark: last\n"
+                "\n"
+                "actor     ana, says https://b\n"
+                "journals  bbbbbbbb\n"
+                "\n"
+                "+0:03.0   --   (a command that was not announced: c1)             1 request\n"
+                "            1  GET    /b                                     -         0 B\n"
+                "                      ! no end recorded\n"
+                "\n"
+                "findings\n"
+                "  journal bbbbbbbb is of another actor than journal aaaaaaaa: shown apart\n",
+                text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_shows_commands_with_their_requests),
+        cmocka_unit_test(text_has_colours_when_asked),
+        cmocka_unit_test(text_folds_at_a_narrow_terminal_and_never_in_a_pipe),
+        cmocka_unit_test(journals_of_another_actor_are_shown_apart),
         cmocka_unit_test(text_has_one_line_each_without_a_terminal),
         cmocka_unit_test(bodies_are_put_together_and_say_what_is_missing),
         cmocka_unit_test(bodies_over_the_limit_are_left_out_visibly),
