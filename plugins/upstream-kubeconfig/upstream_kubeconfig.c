@@ -239,8 +239,10 @@ static int refresh(struct token *token, const char *path, struct error *err)
     scoped(secret_buf_free) struct buf bytes = {.limit = TOKEN_BYTES_MAX};
     struct stat now;
 
-    if (stat(path, &now) < 0)
-        return error_errno(err, ERROR_CONFIG, "token file %s", path);
+    if (stat(path, &now) < 0) {
+        error_errno(err, ERROR_CONFIG, "token file %s", path);
+        return error_fix(err, "correct tokenFile in the kubeconfig, or make the file");
+    }
     if (token->value && token->inode == now.st_ino && token->bytes == now.st_size &&
         token->changed.tv_sec == now.st_mtim.tv_sec &&
         token->changed.tv_nsec == now.st_mtim.tv_nsec)

@@ -22,9 +22,10 @@ static const char text[] =
     "- {name: bearer, user: {token: t-1}}\n"
     "- {name: file, user: {tokenFile: token}}\n"
     "- {name: both, user: {token: t-2, tokenFile: token}}\n"
-    "- {name: exec, user: {exec: {command: aws}}}\n";
+    "- {name: exec, user: {exec: {command: aws}}}\n"
+    "- {name: basic, user: {username: a, password: 'p:q'}}\n";
 
-enum { BEARER, FILE_ONLY, BOTH, EXEC, NOBODY, TOO_MANY };
+enum { BEARER, FILE_ONLY, BOTH, EXEC, BASIC, NOBODY, TOO_MANY };
 
 struct test {
     char folder[64];
@@ -99,6 +100,14 @@ static void token_goes_with_each_request(void **state)
     assert_authorization(test, "plain", BEARER, "");
 }
 
+static void password_goes_as_basic_authentication(void **state)
+{
+    struct test *test = *state;
+
+    assert_authorization(test, "tls", BASIC, "Basic YTpwOnE="); /* a:p:q */
+    assert_authorization(test, "plain", BASIC, "");
+}
+
 static void token_file_is_read_again_when_it_changes(void **state)
 {
     struct test *test = *state;
@@ -162,7 +171,7 @@ static void resolve_refuses_what_it_cannot(void **state)
         const char *error;
     } rows[] = {
         {"tls", EXEC, "an exec plugin of the apiVersion \"\""},
-        {"tls", TOO_MANY, "no user number 5"},
+        {"tls", TOO_MANY, "no user number 6"},
         {"other", BEARER, "no cluster other"},
         {"no-ca", BEARER, "certificate-authority: open /nowhere/ca"},
     };
@@ -186,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         upstream_test(token_goes_with_each_request),
+        upstream_test(password_goes_as_basic_authentication),
         upstream_test(token_file_is_read_again_when_it_changes),
         upstream_test(resolve_says_where_to_dial),
         upstream_test(nobody_is_a_user_without_a_name),
