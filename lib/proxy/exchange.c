@@ -53,6 +53,7 @@ void exchange_free(struct exchange **exchange)
     request_info_free(&x->info);
     upstream_credential_free(&x->credential);
     http_head_delete(&x->head);
+    http_head_delete(&x->trailers);
     free(x->cluster);
     free(x->source_ip);
     free(x->invocation);
@@ -218,7 +219,9 @@ static void line_up_request(struct exchange *exchange, uint64_t number, struct c
     /* All of it stands behind one number: one commit. */
     for (size_t i = 0; i < body_count; i++)
         gate_push_adopt(&exchange->request, GATE_DATA, number, NULL, chunk_share(body[i]));
-    gate_push_adopt(&exchange->request, GATE_END, number, NULL, NULL);
+    if (exchange->trailers)
+        number = record_body_end(exchange->record, DIRECTION_REQUEST, exchange->trailers);
+    gate_push_adopt(&exchange->request, GATE_END, number, take(exchange->trailers), NULL);
 }
 
 void exchange_commit_request(struct exchange *exchange)
@@ -315,23 +318,19 @@ void exchange_request_data(struct exchange *exchange, struct str bytes)
 
 void exchange_request_end(struct exchange *exchange, const struct http_head *trailers)
 {
-    struct http_head *kept = NULL;
-
-    if (exchange->is_done || exchange->has_request_ended)
+    if (exchange->is_done || exchange->has_request_ended || exchange->is_request_over)
         return;
     exchange->has_request_ended = true;
+    if (trailers) {
+        exchange->trailers = http_head_new();
+        http_head_copy(exchange->trailers, trailers);
+    }
     if (is_reading_whole(exchange)) {
         exchange_commit_request(exchange);
         return;
     }
-    if (exchange->is_request_over)
-        return;
     uint64_t number = record_body_end(exchange->record, DIRECTION_REQUEST, trailers);
-    if (trailers) {
-        kept = http_head_new();
-        http_head_copy(kept, trailers);
-    }
-    gate_push_adopt(&exchange->request, GATE_END, number, kept, NULL);
+    gate_push_adopt(&exchange->request, GATE_END, number, take(exchange->trailers), NULL);
 }
 
 void exchange_client_gone(struct exchange *exchange, size_t undelivered)

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/num.h"
 #include "base/scoped.h"
 #include "base/secret.h"
 #include "http/hop.h"
@@ -37,10 +38,26 @@ static void prepare_head(struct exchange *exchange)
     head->authority = str_from(target->authority);
 }
 
+/* What is given upstream is delivered when it has left us: until then the client gets no credit for
+ * it. What was read whole was credited on receipt. */
+static void credit_request(struct exchange *exchange)
+{
+    size_t unsent = exchange->call ? upstream_call_unsent(exchange->call) : 0;
+    size_t credit = exchange->uncredited - min_of(exchange->uncredited, unsent);
+
+    exchange->uncredited -= credit;
+    if (credit && exchange->ops)
+        exchange->ops->credit(exchange->stream, credit);
+}
+
 /* Nothing more goes upstream; what waited for it is not wanted. */
 static void end_request(struct exchange *exchange)
 {
     exchange->is_request_over = true;
+    if (!exchange->is_whole)
+        exchange->uncredited += exchange->request.bytes;
+    exchange->call = NULL;
+    credit_request(exchange);
     gate_drop_all(&exchange->request);
 }
 
@@ -73,11 +90,14 @@ static bool is_authorized(struct exchange *exchange)
 
 static void send_head(struct exchange *exchange)
 {
+    enum upstream_body body = !exchange->has_body  ? UPSTREAM_NO_BODY
+                              : exchange->is_whole ? UPSTREAM_WHOLE
+                                                   : UPSTREAM_STREAMED;
+
     prepare_head(exchange);
     exchange->outcome.forwarded = FORWARDED_HEAD;
     exchange->outcome.forwarded_mono_us = clock_now().mono_us;
-    upstream_call_head(exchange->call, exchange->head, exchange->has_body);
-    http_head_delete(&exchange->head);
+    upstream_call_head_adopt(exchange->call, take(exchange->head), body);
 }
 
 static void send_data(struct exchange *exchange, struct chunk *chunk)
@@ -87,8 +107,8 @@ static void send_data(struct exchange *exchange, struct chunk *chunk)
     exchange->outcome.forwarded = FORWARDED_PARTIAL;
     exchange->outcome.delivered[DIRECTION_REQUEST] += len;
     upstream_call_data(exchange->call, chunk);
-    if (!exchange->is_whole && exchange->ops)
-        exchange->ops->credit(exchange->stream, len);
+    if (!exchange->is_whole)
+        exchange->uncredited += len;
 }
 
 /* Only what gate_take() gives out is sent: it asserts that the journal holds it (P1). */
@@ -114,7 +134,7 @@ static void send_gate(struct exchange *exchange, int64_t now_us)
     gate_free(&gate);
 }
 
-static void pump_request(struct exchange *exchange)
+static void send_gates(struct exchange *exchange)
 {
     int64_t now_us = clock_now().mono_us;
 
@@ -130,6 +150,13 @@ static void pump_request(struct exchange *exchange)
             return;
         send_gate(exchange, now_us);
     }
+}
+
+static void pump_request(struct exchange *exchange)
+{
+    send_gates(exchange);
+    if (exchange->uncredited)
+        credit_request(exchange);
 }
 
 /* ---- To the client ---- */
@@ -195,8 +222,8 @@ static size_t count_unsent(struct exchange *exchange)
     return exchange->unsent_bytes = unsent;
 }
 
-/* A slow client stops its upstream, and nobody else's; at a budget's end all but small answers are
- * stopped. */
+/* A slow client stops its own answer, and nobody else's; at a budget's end all but small answers
+ * are stopped. */
 static void throttle(struct exchange *exchange)
 {
     if (exchange->is_done || !exchange->call)
@@ -205,14 +232,11 @@ static void throttle(struct exchange *exchange)
     bool is_stuck = exchange->ops && exchange->ops->is_full(exchange->stream);
     bool is_over = gateway_is_over_budget(exchange->gateway, unsent);
 
-    if (!exchange->is_paused && (exchange->response.bytes > ANSWER_HIGH || is_stuck || is_over)) {
-        exchange->is_paused = true;
-        upstream_call_pause(exchange->call);
-    } else if (exchange->is_paused && exchange->response.bytes <= ANSWER_LOW && !is_stuck &&
-               !is_over) {
-        exchange->is_paused = false;
-        upstream_call_resume(exchange->call);
-    }
+    size_t most = exchange->is_paused ? ANSWER_LOW : ANSWER_HIGH;
+
+    exchange->is_paused = exchange->response.bytes > most || is_stuck || is_over;
+    upstream_call_throttle(exchange->call, unsent,
+                           exchange->is_paused ? UPSTREAM_STOP : UPSTREAM_GO);
 }
 
 static void pump_response(struct exchange *exchange)
@@ -295,7 +319,6 @@ static void leave_call(struct exchange *exchange)
 {
     upstream_call_wire(exchange->call, &exchange->outcome.wire[DIRECTION_REQUEST],
                        &exchange->outcome.wire[DIRECTION_RESPONSE]);
-    exchange->call = NULL;
     end_request(exchange);
 }
 
@@ -320,14 +343,17 @@ static void answer_failure(struct exchange *exchange, enum upstream_failure fail
                            const struct error *err)
 {
     const struct upstream_target *target = upstream_target(exchange->upstream);
-    bool was_sent = exchange->outcome.forwarded != FORWARDED_NONE;
-    scoped(free_text) char *text = xasprintf(
-        was_sent ? "kubectl-hoop: the API server at %s broke off before it answered; the call may "
-                   "have taken effect: %s%s%s%s"
-                 : "kubectl-hoop: cannot reach the API server at %s: %s%s%s%s",
-        target->authority, err->text, err->fix[0] ? " (fix: " : "", err->fix,
-        err->fix[0] ? ")" : "");
-    enum outcome outcome = was_sent ? OUTCOME_UPSTREAM_RESET : OUTCOME_UNREACHABLE;
+    bool is_unreachable = failure == UPSTREAM_UNREACHABLE;
+    const char *what = is_unreachable ? "cannot reach the API server at %s"
+                       : failure == UPSTREAM_UNPROCESSED
+                           ? "the API server at %s refused the call without processing it"
+                           : "the API server at %s broke off before it answered; the call may have "
+                             "taken effect";
+    scoped(free_text) char *where = xasprintf(what, target->authority);
+    scoped(free_text) char *text =
+        xasprintf("kubectl-hoop: %s: %s%s%s%s", where, err->text, err->fix[0] ? " (fix: " : "",
+                  err->fix, err->fix[0] ? ")" : "");
+    enum outcome outcome = is_unreachable ? OUTCOME_UNREACHABLE : OUTCOME_UPSTREAM_RESET;
 
     exchange->outcome.outcome = outcome;
     exchange_answer(exchange, failure == UPSTREAM_BROKEN ? 502 : 503, text);

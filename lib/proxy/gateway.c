@@ -130,7 +130,7 @@ struct upstream *gateway_upstream(struct gateway *gateway, struct str cluster, u
         .next = gateway->upstreams,
         .cluster = str_dup(cluster),
         .user = user,
-        .upstream = upstream_new(gateway->config.loop, &target),
+        .upstream = upstream_new(gateway->config.loop, &target, NULL),
     };
     gateway->upstreams = made;
     return made->upstream;

@@ -52,18 +52,20 @@ struct exchange {
     bool is_long_running;
     char *client_audit_id; /* the client's own, or NULL */
 
-    bool is_head;            /* the method is HEAD: no answer has a body */
-    bool has_body, is_whole; /* of the request */
-    struct buf whole;        /* is_whole: its body, until it is recorded; owned */
-    bool has_request_ended;  /* the client said all */
-    bool is_request_over;    /* nothing more of it goes upstream */
-    bool has_credential;     /* to show upstream */
-    bool is_ready;           /* the call has a connection */
-    size_t unsent_bytes;     /* its part of the gateway's */
-    bool is_paused;          /* the call */
-    bool has_response;       /* its head has come, or is our own */
-    bool is_head_all;        /* and there is no body */
-    bool is_answered;        /* the client was given a response's head */
+    bool is_head;               /* the method is HEAD: no answer has a body */
+    bool has_body, is_whole;    /* of the request */
+    struct buf whole;           /* is_whole: its body, until it is recorded; owned */
+    struct http_head *trailers; /* of the request, until they are lined up; owned */
+    bool has_request_ended;     /* the client said all */
+    bool is_request_over;       /* nothing more of it goes upstream */
+    bool has_credential;        /* to show upstream */
+    size_t uncredited;          /* of it, given upstream without credit for the client */
+    bool is_ready;              /* the call has a connection */
+    size_t unsent_bytes;        /* its part of the gateway's */
+    bool is_paused;             /* the call */
+    bool has_response;          /* its head has come, or is our own */
+    bool is_head_all;           /* and there is no body */
+    bool is_answered;           /* the client was given a response's head */
     bool is_done;
     enum status_warning warning; /* of answers of ours */
 

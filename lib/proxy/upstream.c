@@ -1,64 +1,67 @@
 #include "proxy/upstream.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/scoped.h"
 #include "base/secret.h"
-#include "http/h1.h"
 #include "net/dial.h"
+#include "proxy/upstream_inside.h"
 
-/* kube-apiserver ends idle connections after 90 s: ours must be gone before, or a request could
- * meet that end on its way. */
-#define IDLE_MS 60000
-#define JOIN_BYTES ((size_t)64 << 10)
-#define DIRECT_BYTES                                                                               \
-    ((size_t)8 << 10) /* pieces from this size on are not joined, but passed on                    \
-                       */
+#define TRIES_MAX 3
+#define INTERIMS_MAX 32 /* each is recorded: a server could fill the memory with them */
 
-/* One connection. It lives until its conn is closed. */
-struct link {
-    struct link *next; /* of upstream->idle, or upstream->links */
-    struct upstream *upstream;
-    struct conn *conn; /* NULL: closing */
-    struct upstream_call *call;
-    struct h1_reader reader;
-    struct h1_body body;
-    bool is_in_body;
-    bool is_reused; /* the call at hand is not its first */
-    bool is_old;    /* dialled for a target that is not it any more: not used again */
-    struct loop_timer *idle;
-    struct buf joined; /* small pieces of a body, to be passed on together */
+/* Watches and logs stay for hours, and over h1 each has its connection: a lower cap would starve
+ * what comes after them. kube-apiserver ends idle connections after 90 s: ours must be gone before,
+ * or a request could meet that end on its way. PING as client-go does it. */
+static const struct upstream_limits usual = {
+    .links = 1024,
+    .streams = 100,
+    .wait_ms = DIAL_TIMEOUT_MS + 5000, /* a dialler that fails says why, before this */
+    .idle_ms = 60000,
+    .silence_ms = 30000,
+    .answer_ms = 15000,
 };
 
 struct upstream {
     struct loop *loop;
     struct upstream_target target;
-    struct link *links; /* all that have no `closed` yet */
-    size_t calls;
-    bool is_freed; /* to be done when the last link is closed */
-};
-
-struct upstream_call {
-    struct upstream *upstream;
-    struct link *link;
-    const struct upstream_events *events;
-    void *context;
-    struct loop_job job; /* tells `ready`, or `problem`, from the loop */
-    struct error problem;
-    char *method;
-    enum h1_framing framing;
-    bool is_head_sent, has_request_ended, has_head, keeps_open, is_paused;
-    uint64_t sent, received;
+    struct upstream_limits limits;
+    const struct link_protocol *spoken; /* on the newest link; NULL: not known yet */
+    struct link *links;                 /* all that have no `closed` yet */
+    size_t link_count;                  /* of them, with a conn */
+    struct upstream_call *calls;
+    struct upstream_call *waiting, *last_waiting;
+    size_t waiting_count;
+    uint64_t numbers;
+    struct loop_timer *patience; /* of those that wait */
+    bool is_freed;               /* to be done when the last link is closed */
 };
 
 static const struct conn_events link_events;
+static void find_links(struct upstream *upstream);
 
 /* ---- Links ---- */
+
+const struct upstream_limits *link_limits(const struct link *link)
+{
+    return &link->upstream->limits;
+}
+
+struct loop *link_loop(const struct link *link)
+{
+    return link->upstream->loop;
+}
 
 static void link_close(struct link *link)
 {
     loop_timer_stop(&link->idle);
+    loop_timer_stop(&link->silence);
+    link->is_shut = true;
+    if (link->conn)
+        link->upstream->link_count--;
     conn_close(&link->conn);
 }
 
@@ -70,36 +73,36 @@ static void link_free(struct link *link)
         at = &(*at)->next;
     *at = link->next;
     loop_timer_stop(&link->idle);
-    h1_reader_free(&link->reader);
-    h1_body_free(&link->body);
-    buf_free(&link->joined);
+    if (link->protocol)
+        link->protocol->free(link);
     free(link);
 }
 
 static void link_idled(void *context)
 {
-    link_close(context);
+    struct link *link = context;
+    struct error err = {0};
+
+    error_set(&err, ERROR_NETWORK, "the connection was idle");
+    link_lose(link, &err);
 }
 
 static void link_rest(struct link *link)
 {
-    if (!link->idle)
-        link->idle = loop_timer_start(link->upstream->loop, IDLE_MS, link_idled, link);
+    if (link->is_shut)
+        link_close(link);
+    else if (!link->idle)
+        link->idle =
+            loop_timer_start(link_loop(link), link_limits(link)->idle_ms, link_idled, link);
 }
 
-static struct link *link_take_idle(struct upstream *upstream)
+static bool link_has_room(const struct link *link)
 {
-    for (struct link *link = upstream->links; link; link = link->next) {
-        if (!link->idle || !link->conn || !conn_is_open(link->conn))
-            continue;
-        loop_timer_stop(&link->idle);
-        link->is_reused = true;
-        return link;
-    }
-    return NULL;
+    return link->conn && link->is_usable && !link->is_shut && conn_is_open(link->conn) &&
+           link->calls < link->protocol->capacity(link);
 }
 
-static struct link *link_dial(struct upstream *upstream)
+static void link_dial(struct upstream *upstream)
 {
     struct link *link = xcalloc(1, sizeof *link);
     const struct upstream_target *target = &upstream->target;
@@ -107,68 +110,349 @@ static struct link *link_dial(struct upstream *upstream)
     link->upstream = upstream;
     link->next = upstream->links;
     upstream->links = link;
+    upstream->link_count++;
     link->conn = dial_start(upstream->loop,
                             &(struct dial_target){
                                 .host = target->host,
                                 .port = target->port,
                                 .tls = target->tls,
                                 .server_name = target->server_name,
-                                .alpn = target->tls ? "http/1.1" : NULL,
+                                .alpn = target->tls ? "h2,http/1.1" : NULL,
                             },
                             &link_events, link);
-    return link;
 }
 
-/* ---- Calls ---- */
+void link_is_usable(struct link *link)
+{
+    link->is_usable = true;
+    if (!link->calls && link->conn)
+        link_rest(link);
+    find_links(link->upstream);
+}
+
+void link_shut(struct link *link)
+{
+    link->is_shut = true;
+    if (!link->calls)
+        link_close(link);
+}
+
+/* Of those on the link, any one. */
+static struct upstream_call *link_any_call(struct link *link)
+{
+    struct upstream_call *call = link->calls ? link->upstream->calls : NULL;
+
+    while (call && call->link != link)
+        call = call->next;
+    return call;
+}
+
+void link_lose(struct link *link, const struct error *err)
+{
+    struct error cause = *err;
+    struct upstream_call *call;
+
+    link_close(link);
+    if (link->protocol)
+        link->protocol->lost(link, &cause);
+    while ((call = link_any_call(link)))
+        call_again(call, &cause); /* nothing of it was sent */
+}
+
+/* ---- Calls and their links ---- */
+
+static void call_wait(struct upstream_call *call, bool is_first);
+
+static void drop_kept(struct upstream_call *call)
+{
+    for (size_t i = 0; i < call->kept_count; i++)
+        chunk_free(&call->kept[i]);
+    call->kept_count = 0;
+}
 
 static void call_free(struct upstream_call *call)
 {
+    struct upstream *upstream = call->upstream;
+
     loop_cancel(&call->job);
-    call->upstream->calls--;
-    free(call->method);
+    if (call->previous)
+        call->previous->next = call->next;
+    else
+        upstream->calls = call->next;
+    if (call->next)
+        call->next->previous = call->previous;
+    http_head_delete(&call->head);
+    http_head_delete(&call->trailers);
+    drop_kept(call);
+    free(call->kept);
     free(call);
 }
 
-/* The link is closed, the call is over. */
-static void call_fail(struct upstream_call *call, enum upstream_failure failure,
-                      const struct error *err)
+/* Off its link, or out of the queue. */
+static void call_leave(struct upstream_call *call)
 {
-    struct link *link = call->link;
+    struct link *link = take(call->link);
 
-    link->call = NULL;
-    link_close(link);
-    call->events->failed(call->context, failure, err);
+    if (!link)
+        return;
+    link->calls--;
+    if (link->conn && !link->calls)
+        link_rest(link);
+}
+
+static void call_unlink(struct upstream_call *call)
+{
+    if (!call->link)
+        return;
+    upstream_call_wire(call, &call->sent, &call->received);
+    call->link->protocol->leave(call);
+    call_leave(call);
+    call->stream = 0;
+    call->outstanding = 0;
+    call->is_sent = call->is_stopped = false;
+}
+
+static void call_unqueue(struct upstream_call *call)
+{
+    struct upstream *upstream = call->upstream;
+    struct upstream_call **at = &upstream->waiting, *before = NULL;
+
+    if (call->link)
+        return;
+    while (*at && *at != call) {
+        before = *at;
+        at = &before->behind;
+    }
+    if (!*at)
+        return;
+    *at = call->behind;
+    if (upstream->last_waiting == call)
+        upstream->last_waiting = before;
+    call->behind = NULL;
+    upstream->waiting_count--;
+    if (!upstream->waiting)
+        loop_timer_stop(&upstream->patience);
+}
+
+/* Takes it away from where it is; find_links() after it. */
+static void call_close(struct upstream_call *call)
+{
+    call_unqueue(call);
+    call_unlink(call);
     call_free(call);
 }
 
-/* The server was tired of a kept connection before anything of this call was written to it: nothing
- * can have been processed, so a new connection is no second try. */
-static bool call_moves(struct upstream_call *call)
+void call_end(struct upstream_call *call, const struct http_head *trailers)
 {
-    struct link *link = call->link;
+    struct upstream *upstream = call->upstream;
 
-    if (!link->is_reused || call->is_head_sent)
-        return false;
+    call->is_complete = true;
+    call->events->end(call->context, trailers);
+    call_close(call);
+    find_links(upstream);
+}
+
+void call_fail(struct upstream_call *call, enum upstream_failure failure, const struct error *err)
+{
+    struct upstream *upstream = call->upstream;
+
+    call->events->failed(call->context, failure, err);
+    call_close(call);
+    find_links(upstream);
+}
+
+void call_again(struct upstream_call *call, const struct error *err)
+{
+    struct upstream *upstream = call->upstream;
+    struct error problem = *err;
+
+    assert(!call->has_answer);
+    if (call->is_gone || call->tries >= TRIES_MAX) {
+        if (call->tries >= TRIES_MAX)
+            error_wrap(&problem, "tried %u times", call->tries);
+        call_fail(call, call->is_given ? UPSTREAM_UNPROCESSED : UPSTREAM_UNREACHABLE, &problem);
+        return;
+    }
     loop_cancel(&call->job);
-    link->call = NULL;
-    link_close(link);
-    call->link = link_dial(call->upstream);
-    call->link->call = call;
+    call->avoided = call->link;
+    call_unlink(call);
+    call_wait(call, true);
+    find_links(upstream);
+}
+
+bool call_got_interim(struct upstream_call *call, struct http_head *head)
+{
+    struct error err = {0};
+
+    call->has_answer = true;
+    drop_kept(call);
+    if (++call->interims > INTERIMS_MAX) {
+        error_set(&err, ERROR_PROTOCOL, "it sent more than %d interim responses", INTERIMS_MAX);
+        call_fail(call, UPSTREAM_BROKEN, &err);
+        return false;
+    }
+    call->events->interim(call->context, head);
+    return true;
+}
+
+void call_got_head(struct upstream_call *call, struct http_head *head, bool is_all)
+{
+    call->has_answer = true;
+    drop_kept(call);
+    call->events->head(call->context, head, is_all);
+}
+
+/* ---- Waiting for a link ---- */
+
+/* An error for those that waited too long. */
+static void explain_wait(const struct upstream *upstream, struct error *err)
+{
+    if (upstream->link_count >= upstream->limits.links)
+        error_set(err, ERROR_NETWORK, "all %u connections to it are in use",
+                  upstream->limits.links);
+    else
+        error_set(err, ERROR_NETWORK, "no connection to it could take the call for %u s",
+                  upstream->limits.wait_ms / 1000);
+}
+
+/* Who waits longest; one that has to be sent again stands before those that wait longer. */
+static struct upstream_call *longest_waiting(const struct upstream *upstream)
+{
+    struct upstream_call *longest = upstream->waiting;
+
+    for (struct upstream_call *call = longest; call; call = call->behind)
+        if (call->since_ms < longest->since_ms)
+            longest = call;
+    return longest;
+}
+
+static void patience_ends(void *context)
+{
+    struct upstream *upstream = context;
+    uint64_t now_ms = loop_now_ms(upstream->loop), wait_ms = upstream->limits.wait_ms;
+    struct upstream_call *call;
+    struct error err = {0};
+
+    loop_timer_stop(&upstream->patience);
+    explain_wait(upstream, &err);
+    while ((call = longest_waiting(upstream)) && now_ms - call->since_ms >= wait_ms)
+        call_fail(call, UPSTREAM_UNREACHABLE, &err);
+    if (call && !upstream->patience)
+        upstream->patience = loop_timer_start(upstream->loop, call->since_ms + wait_ms - now_ms,
+                                              patience_ends, upstream);
+}
+
+static void call_wait(struct upstream_call *call, bool is_first)
+{
+    struct upstream *upstream = call->upstream;
+
+    call->since_ms = loop_now_ms(upstream->loop);
+    if (is_first || !upstream->waiting) {
+        call->behind = upstream->waiting;
+        upstream->waiting = call;
+    } else {
+        upstream->last_waiting->behind = call;
+    }
+    if (!call->behind)
+        upstream->last_waiting = call;
+    upstream->waiting_count++;
+    if (!upstream->patience)
+        upstream->patience =
+            loop_timer_start(upstream->loop, upstream->limits.wait_ms, patience_ends, upstream);
+}
+
+static void call_join(struct upstream_call *call, struct link *link)
+{
+    call_unqueue(call);
+    loop_timer_stop(&link->idle);
+    call->link = link;
+    call->tries++;
+    link->calls++;
+    loop_later(call->upstream->loop, &call->job);
+}
+
+static struct link *find_link(const struct upstream_call *call)
+{
+    struct link *link = call->upstream->links;
+
+    while (link && (link == call->avoided || !link_has_room(link)))
+        link = link->next;
+    return link;
+}
+
+/* It may still say that it takes calls. */
+static bool link_is_coming(const struct link *link)
+{
+    return link->conn && !link->is_shut &&
+           (!link->is_usable || link->protocol->capacity(link) == 0);
+}
+
+/* Over h1 each call that waits wants one of its own; over h2, or when it is not known yet, all of
+ * them wait for the next one. */
+static void dial_more(struct upstream *upstream)
+{
+    size_t coming = 0;
+    size_t wanted =
+        upstream->spoken == &link_h1 ? upstream->waiting_count : (upstream->waiting_count > 0);
+
+    for (const struct link *link = upstream->links; link; link = link->next)
+        coming += link_is_coming(link);
+    while (coming < wanted && upstream->link_count < upstream->limits.links) {
+        link_dial(upstream);
+        coming++;
+    }
+}
+
+static void find_links(struct upstream *upstream)
+{
+    struct upstream_call *call, *next;
+
+    for (call = upstream->waiting; call; call = next) {
+        struct link *link = find_link(call);
+
+        next = call->behind;
+        if (link)
+            call_join(call, link);
+        else if (!call->avoided)
+            break; /* there is none for those behind it either */
+    }
+    dial_more(upstream);
+}
+
+/* ---- The request ---- */
+
+/* All that was given so far; this is not the first link that gets it. */
+static bool send_given(struct upstream_call *call, struct error *err)
+{
+    const struct link_protocol *protocol = call->link->protocol;
+
+    if (!protocol->send_head(call, err))
+        return false;
+    call->is_sent = true;
+    for (size_t i = 0; i < call->kept_count; i++)
+        protocol->send_data(call, call->kept[i]);
+    if (call->has_request_ended && call->body != UPSTREAM_NO_BODY)
+        protocol->send_end(call, call->trailers);
     return true;
 }
 
 static void call_run_job(void *context)
 {
     struct upstream_call *call = context;
+    struct error err = {0};
 
-    if (!call->is_head_sent && !conn_is_open(call->link->conn) && call_moves(call))
-        return;
     if (call->problem.kind) {
-        struct error problem = call->problem;
-
-        call_fail(call, UPSTREAM_BROKEN, &problem);
-    } else {
+        err = call->problem;
+        call_fail(call, UPSTREAM_BROKEN, &err);
+    } else if (!call->is_told) {
+        call->is_told = true;
         call->events->ready(call->context);
+    } else if (!call->is_given || call->is_sent) {
+        call->events->writable(call->context);
+    } else if (!send_given(call, &err)) {
+        call_fail(call, UPSTREAM_BROKEN, &err);
+    } else {
+        call->events->writable(call->context);
     }
 }
 
@@ -179,291 +463,165 @@ struct upstream_call *upstream_call_open(struct upstream *upstream,
 
     *call = (struct upstream_call){
         .upstream = upstream,
+        .next = upstream->calls,
         .events = events,
         .context = context,
+        .number = ++upstream->numbers,
         .job = {.run = call_run_job, .context = call},
     };
-    upstream->calls++;
-    call->link = link_take_idle(upstream);
-    if (call->link)
-        loop_later(upstream->loop, &call->job);
-    else
-        call->link = link_dial(upstream);
-    call->link->call = call;
+    if (call->next)
+        call->next->previous = call;
+    upstream->calls = call;
+    call_wait(call, false);
+    find_links(upstream);
     return call;
 }
 
-static void call_write(struct upstream_call *call, struct str bytes)
+void upstream_call_head_adopt(struct upstream_call *call, struct http_head *head,
+                              enum upstream_body body)
 {
-    call->sent += bytes.len;
-    if (call->link->conn)
-        conn_write(call->link->conn, bytes);
+    assert(call->is_told && !call->is_given);
+    call->is_given = true;
+    call->head = head;
+    call->body = body;
+    if (call->link && !send_given(call, &call->problem))
+        loop_later(call->upstream->loop, &call->job);
 }
 
-void upstream_call_head(struct upstream_call *call, const struct http_head *head, bool has_body)
+/* Over h1 nothing is sent again, and nothing has to be kept. */
+static void keep_data(struct upstream_call *call, struct chunk *chunk)
 {
-    scoped(buf_free) struct buf bytes = {.limit = 4 * HTTP_HEAD_BYTES_MAX};
-
-    assert(!call->is_head_sent);
-    call->is_head_sent = true;
-    call->method = str_dup(head->method);
-    call->framing = h1_framing_of_request(head, has_body);
-    if (h1_write_request(&bytes, head, call->framing, H1_KEEP, &call->problem) < 0 ||
-        bytes.overflow) {
-        if (bytes.overflow)
-            error_set(&call->problem, ERROR_PROTOCOL, "the request's head is too large");
-        loop_later(call->upstream->loop, &call->job);
+    if (call->body != UPSTREAM_WHOLE || (call->link && call->link->protocol == &link_h1)) {
+        call->is_gone = true;
         return;
     }
-    call_write(call, buf_str(&bytes));
+    if (call->has_answer)
+        return;
+    if (call->kept_count == call->kept_capacity) {
+        call->kept_capacity = call->kept_capacity ? 2 * call->kept_capacity : 4;
+        call->kept = xrealloc(call->kept, call->kept_capacity * sizeof(struct chunk *));
+    }
+    call->kept[call->kept_count++] = chunk_share(chunk);
 }
 
 void upstream_call_data(struct upstream_call *call, struct chunk *chunk)
 {
-    scoped(buf_free) struct buf frame = {0};
-    struct str bytes = chunk_bytes(chunk);
-
-    assert(call->is_head_sent && !call->has_request_ended);
-    if (!bytes.len || !call->link->conn)
+    assert(call->is_given && !call->has_request_ended);
+    if (!chunk_bytes(chunk).len)
         return;
-    if (call->framing == H1_CHUNKED) {
-        h1_write_chunk_size(&frame, bytes.len);
-        call_write(call, buf_str(&frame));
-    }
-    conn_write_chunk(call->link->conn, chunk);
-    call->sent += bytes.len;
-    if (call->framing == H1_CHUNKED) {
-        buf_clear(&frame);
-        h1_write_chunk_end(&frame);
-        call_write(call, buf_str(&frame));
-    }
+    keep_data(call, chunk);
+    if (call->is_sent)
+        call->link->protocol->send_data(call, chunk);
 }
 
 void upstream_call_end(struct upstream_call *call, const struct http_head *trailers)
 {
-    scoped(buf_free) struct buf last = {0};
-
-    assert(call->is_head_sent && !call->has_request_ended);
+    assert(call->is_given && !call->has_request_ended);
     call->has_request_ended = true;
-    if (call->framing != H1_CHUNKED)
-        return;
-    h1_write_last_chunk(&last, trailers);
-    call_write(call, buf_str(&last));
+    if (trailers) {
+        call->trailers = http_head_new();
+        http_head_copy(call->trailers, trailers);
+    }
+    if (call->is_sent && call->body != UPSTREAM_NO_BODY)
+        call->link->protocol->send_end(call, trailers);
 }
 
 size_t upstream_call_queued(const struct upstream_call *call)
 {
-    return call->link->conn ? conn_queued(call->link->conn) : 0;
+    if (!call->link || (call->is_given && !call->is_sent)) /* to be sent again, or failed */
+        return UPSTREAM_QUEUED_HIGH;
+    return call->link->protocol->queued(call);
 }
 
-void upstream_call_pause(struct upstream_call *call)
+size_t upstream_call_unsent(const struct upstream_call *call)
 {
-    call->is_paused = true;
-    if (call->link->conn)
-        conn_pause(call->link->conn);
+    return call->is_sent ? call->link->protocol->unsent(call) : 0;
 }
 
-void upstream_call_resume(struct upstream_call *call)
+void upstream_call_throttle(struct upstream_call *call, size_t held_bytes, enum upstream_flow flow)
 {
-    call->is_paused = false;
-    if (call->link->conn)
-        conn_resume(call->link->conn);
+    if (call->link)
+        call->link->protocol->throttle(call, held_bytes, flow);
 }
 
 void upstream_call_wire(const struct upstream_call *call, uint64_t *sent, uint64_t *received)
 {
-    *sent = call->sent;
-    *received = call->received;
+    uint64_t now_sent = 0, now_received = 0;
+
+    if (call->link)
+        call->link->protocol->wire(call, &now_sent, &now_received);
+    *sent = call->sent + now_sent;
+    *received = call->received + now_received;
 }
 
 void upstream_call_cancel(struct upstream_call **call)
 {
+    struct upstream *upstream;
+
     if (!*call)
         return;
-    (*call)->link->call = NULL;
-    link_close((*call)->link);
-    call_free(*call);
+    upstream = (*call)->upstream;
+    call_close(*call);
     *call = NULL;
+    find_links(upstream);
 }
 
-/* ---- What arrives ---- */
+/* ---- What a connection tells ---- */
 
-/* The answer is complete. The connection is kept only when nothing about it is in doubt. */
-static void call_finish(struct link *link, const struct http_head *trailers, bool has_left_over)
+static void link_ready(struct conn *conn, void *context)
 {
-    struct upstream_call *call = link->call;
+    struct link *link = context;
+    bool is_h2 = strcmp(conn_alpn(conn), "h2") == 0;
 
-    link->call = NULL;
-    link->is_in_body = false;
-    h1_body_free(&link->body);
-    link->body = (struct h1_body){0};
-    if (!call->keeps_open || !call->has_request_ended || has_left_over || !link->conn ||
-        link->is_old) {
-        link_close(link);
-    } else {
-        if (call->is_paused)
-            conn_resume(link->conn);
-        link_rest(link);
-    }
-    call->events->end(call->context, trailers);
-    call_free(call);
-}
-
-/* False when the call is over, or was left by its owner. */
-static bool read_head(struct link *link, struct str *in)
-{
-    struct upstream_call *call = link->call;
-    scoped(http_head_free) struct http_head head = {0};
-    struct error err = {0};
-    enum io status = h1_read_response(&link->reader, in, &head, &err);
-
-    if (status == IO_AGAIN)
-        return false;
-    if (status == IO_FAILED) {
-        call_fail(call, UPSTREAM_BROKEN, &err);
-        return false;
-    }
-    if (head.status == 101) {
-        error_set(&err, ERROR_PROTOCOL, "it changed the protocol unasked");
-        call_fail(call, UPSTREAM_BROKEN, &err);
-        return false;
-    }
-    if (head.status < 200) {
-        call->events->interim(call->context, &head);
-        return link->call == call;
-    }
-    call->has_head = true;
-    call->keeps_open = h1_keeps_open(&head);
-    link->body = h1_body_of_response(&head, str_from(call->method));
-    link->is_in_body = true;
-    if (link->body.framing == H1_UNTIL_CLOSE)
-        call->keeps_open = false;
-    bool is_all = link->body.framing == H1_NO_BODY ||
-                  (link->body.framing == H1_LENGTH && link->body.left == 0);
-    call->events->head(call->context, &head, is_all);
-    return link->call == call;
-}
-
-static bool pass_joined(struct link *link)
-{
-    struct upstream_call *call = link->call;
-
-    if (link->joined.len) {
-        call->events->data(call->context, buf_str(&link->joined));
-        buf_clear(&link->joined);
-    }
-    return link->call == call;
-}
-
-static bool pass_data(struct link *link, struct str data)
-{
-    struct upstream_call *call = link->call;
-
-    if (data.len < DIRECT_BYTES && link->joined.len + data.len <= JOIN_BYTES) {
-        buf_append_str(&link->joined, data);
-        return true;
-    }
-    if (!pass_joined(link))
-        return false;
-    call->events->data(call->context, data);
-    return link->call == call;
-}
-
-static bool read_body(struct link *link, struct str *in)
-{
-    struct str data = {0};
-    scoped(http_head_free) struct http_head trailers = {0};
-    struct error err = {0};
-
-    switch (h1_body_next(&link->body, in, &data, &trailers, &err)) {
-    case IO_OK:
-        return pass_data(link, data);
-    case IO_AGAIN:
-        pass_joined(link);
-        return false;
-    case IO_EOF:
-        if (pass_joined(link))
-            call_finish(link, trailers.field_count ? &trailers : NULL, in->len > 0);
-        return false;
-    case IO_FAILED:
-        if (pass_joined(link))
-            call_fail(link->call, UPSTREAM_BROKEN, &err);
-        return false;
-    }
-    unreachable();
+    link->protocol = link->upstream->spoken = is_h2 ? &link_h2 : &link_h1;
+    link->protocol->begin(link);
 }
 
 static void link_data(struct conn *conn, struct str bytes, void *context)
 {
     struct link *link = context;
 
-    if (!link->call) { /* unasked: whose answer would that be? */
-        link_close(link);
-        return;
-    }
-    link->call->received += bytes.len;
-    if (!link->call->is_head_sent) {
-        struct error err = {0};
-
-        error_set(&err, ERROR_PROTOCOL, "it answered before it was asked");
-        call_fail(link->call, UPSTREAM_BROKEN, &err);
-        return;
-    }
-    while (link->is_in_body ? read_body(link, &bytes) : read_head(link, &bytes))
-        ;
-}
-
-static void link_ready(struct conn *conn, void *context)
-{
-    struct link *link = context;
-
-    if (link->call)
-        link->call->events->ready(link->call->context);
-    else
-        link_close(link);
+    link->protocol->received(link, bytes);
 }
 
 static void link_writable(struct conn *conn, void *context)
 {
     struct link *link = context;
 
-    if (link->call)
-        link->call->events->writable(link->call->context);
+    link->protocol->writable(link);
 }
 
-/* Its stream is complete: that may be the end of an answer, or come too early. */
 static void link_ended(struct conn *conn, void *context)
 {
     struct link *link = context;
-    struct upstream_call *call = link->call;
-    struct error err = {0};
 
-    if (!call) {
-        link_close(link);
-    } else if (call_moves(call)) {
-        return;
-    } else if (!link->is_in_body) {
-        error_set(&err, ERROR_NETWORK, "it closed the connection");
-        call_fail(call, UPSTREAM_RESET, &err);
-    } else if (h1_body_may_end(&link->body)) {
-        call_finish(link, NULL, false);
-    } else {
-        error_set(&err, ERROR_NETWORK, "its answer ended before its declared end");
-        call_fail(call, UPSTREAM_TRUNCATED, &err);
+    link->protocol->ended(link);
+}
+
+/* No connection came of it. Over h1 there was one for each that waits, else one for them all. */
+static void dial_failed(struct link *link, const struct error *err)
+{
+    struct upstream *upstream = link->upstream;
+    bool is_for_one = upstream->spoken == &link_h1;
+    uint64_t last = upstream->numbers;
+
+    link_close(link);
+    while (upstream->waiting && upstream->waiting->number <= last) {
+        call_fail(upstream->waiting, UPSTREAM_UNREACHABLE, err);
+        if (is_for_one)
+            break;
     }
+    find_links(upstream);
 }
 
 static void link_failed(struct conn *conn, const struct error *err, void *context)
 {
     struct link *link = context;
-    struct upstream_call *call = link->call;
 
-    if (call && call_moves(call))
-        return;
-    if (call)
-        call_fail(call, call->is_head_sent ? UPSTREAM_RESET : UPSTREAM_UNREACHABLE, err);
+    if (link->protocol)
+        link_lose(link, err);
     else
-        link_close(link);
+        dial_failed(link, err);
 }
 
 static void upstream_destroy(struct upstream *upstream)
@@ -493,13 +651,31 @@ static const struct conn_events link_events = {
 
 /* ---- The upstream ---- */
 
-struct upstream *upstream_new(struct loop *loop, struct upstream_target *target)
+static void set_limit(unsigned *limit, unsigned usual_one)
+{
+    if (!*limit)
+        *limit = usual_one;
+}
+
+struct upstream *upstream_new(struct loop *loop, struct upstream_target *target,
+                              const struct upstream_limits *limits)
 {
     struct upstream *upstream = xcalloc(1, sizeof *upstream);
+    struct upstream_limits *own = &upstream->limits;
 
     upstream->loop = loop;
     upstream->target = *target;
     *target = (struct upstream_target){0};
+    if (limits)
+        *own = *limits;
+    set_limit(&own->links, usual.links);
+    set_limit(&own->streams, usual.streams);
+    set_limit(&own->wait_ms, usual.wait_ms);
+    set_limit(&own->idle_ms, usual.idle_ms);
+    set_limit(&own->silence_ms, usual.silence_ms);
+    set_limit(&own->answer_ms, usual.answer_ms);
+    if (!upstream->target.tls)
+        upstream->spoken = &link_h1;
     return upstream;
 }
 
@@ -513,11 +689,9 @@ void upstream_set_target(struct upstream *upstream, struct upstream_target *targ
     upstream_target_free(&upstream->target);
     upstream->target = *target;
     *target = (struct upstream_target){0};
-    for (struct link *link = upstream->links; link; link = link->next) {
-        link->is_old = true;
-        if (link->idle)
-            link_close(link);
-    }
+    for (struct link *link = upstream->links; link; link = link->next)
+        link_shut(link);
+    find_links(upstream);
 }
 
 void upstream_free(struct upstream **upstream)

@@ -251,23 +251,38 @@ static void woken(void *context)
 
 /* ---- The scripted API server ---- */
 
-/* P1, looked at with every byte that arrives: what is marked `must-be-synced-…` stands in the
- * synced journal already. */
-static void check_synced(struct server_conn *served)
+/* P1, looked at with every byte that arrives: is what is marked `must-be-synced-…` in the synced
+ * journal already? */
+static bool is_synced(struct world *world, struct str bytes)
 {
     scoped(buf_free) struct buf text = {.limit = SIZE_MAX};
     const char *at;
+    bool is_all = true;
 
-    buf_append_str(&text, buf_str(&served->in));
+    buf_append_str(&text, bytes);
     buf_append_char(&text, 0);
     for (at = text.data; (at = strstr(at, "must-be-synced-")); at++) {
         char marker[64] = "";
         size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz-0123456789");
 
         snprintf(marker, sizeof marker, "%.*s", (int)len, at);
-        if (!world_has_synced(served->world, marker))
-            served->is_unsynced = true;
+        is_all = is_all && world_has_synced(world, marker);
     }
+    return is_all;
+}
+
+static void check_synced(struct server_conn *served)
+{
+    if (!is_synced(served->world, buf_str(&served->in)))
+        served->is_unsynced = true;
+}
+
+static void arrived_by_h2(void *context, struct str bytes)
+{
+    struct world *world = context;
+
+    if (!is_synced(world, bytes))
+        world->is_unsynced = true;
 }
 
 static void served_data(struct conn *conn, struct str bytes, void *context)
@@ -450,7 +465,11 @@ static int resolve(void *self, struct str id, unsigned user, struct upstream_tar
         return error_set(err, ERROR_CONFIG, "no user number %u", user);
     *target = (struct upstream_target){
         .host = xstrdup("127.0.0.1"),
-        .port = world->server_port,
+        .port = world->h2.listener ? h2_server_port(&world->h2) : world->server_port,
+        .tls =
+            world->h2.listener
+                ? tls_client_new(&(struct tls_client_config){.ca_pem = cert_ca_pem(world->ca)}, err)
+                : NULL,
         .authority = xstrdup("api.example:6443"),
         .path_prefix = xstrdup(""),
         .user_name = xstrdup("tester"),
@@ -582,6 +601,22 @@ struct world *world_new(void)
     return world;
 }
 
+struct world *world_new_h2(void)
+{
+    struct world *world = world_new();
+    struct error err = {0};
+
+    world->h2_tls = tls_server_new(&(struct tls_server_config){.cert_pem = world->cert.cert_pem,
+                                                               .key_pem = world->cert.key_pem,
+                                                               .alpn = "h2"},
+                                   &err);
+    assert_non_null(world->h2_tls);
+    world->h2.arrived = arrived_by_h2;
+    world->h2.context = world;
+    h2_server_start(&world->h2, world->loop, world->h2_tls);
+    return world;
+}
+
 /* ---- The end ---- */
 
 static void drained(void *context)
@@ -637,6 +672,11 @@ static void free_peers(struct world *world)
         free(served);
     }
     listener_stop(&world->server);
+    if (world->h2.listener)
+        h2_server_stop(&world->h2);
+    world_run_for(world, 2);
+    h2_server_free(&world->h2);
+    tls_server_free(&world->h2_tls);
 }
 
 void world_free(struct world **address)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "fake_medium.h"
+#include "h2_server.h"
 #include "net/cert.h"
 #include "net/dial.h"
 #include "net/listener.h"
@@ -60,12 +61,17 @@ struct world {
 
     struct listener *server;
     uint16_t server_port;
+    struct tls_server *h2_tls;
+    struct h2_server h2;        /* when world_new_h2() made it: the API server */
+    bool is_unsynced;           /* as of server_conn, over h2 */
     struct server_conn *served; /* newest first */
     unsigned served_count;
     struct client_conn *clients;
 };
 
 struct world *world_new(void);
+/* Its API server speaks HTTP/2. */
+struct world *world_new_h2(void);
 /* Drains, closes, and fails the test where something is left over. */
 void world_free(struct world **world);
 

@@ -19,6 +19,7 @@
 struct h2_out { /* a request's body */
     struct buf bytes;
     bool is_last;
+    const char *trailer; /* or NULL */
 };
 
 struct h2_caller {
@@ -104,6 +105,12 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t code, voi
     return 0;
 }
 
+static nghttp2_nv field(const char *name, const char *value)
+{
+    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value),
+                        NGHTTP2_NV_FLAG_NONE};
+}
+
 static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *to, size_t len,
                          uint32_t *flags, nghttp2_data_source *source, void *context)
 {
@@ -117,6 +124,12 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *to, 
     buf_consume(&out->bytes, took);
     if (out->is_last && !out->bytes.len)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (out->is_last && !out->bytes.len && out->trailer) {
+        nghttp2_nv trailer = field(out->trailer, "1");
+
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        nghttp2_submit_trailer(session, stream, &trailer, 1);
+    }
     return (ssize_t)took;
 }
 
@@ -208,12 +221,6 @@ void h2_caller_free(struct h2_caller **address)
     *address = NULL;
 }
 
-static nghttp2_nv field(const char *name, const char *value)
-{
-    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value),
-                        NGHTTP2_NV_FLAG_NONE};
-}
-
 int32_t h2_caller_request(struct h2_caller *peer, const char *method, const char *path,
                           const char *content_length, bool has_body)
 {
@@ -248,6 +255,12 @@ void h2_caller_data(struct h2_caller *peer, int32_t stream, const char *text, bo
     out->is_last = is_last;
     nghttp2_session_resume_data(peer->session, stream);
     flush(peer);
+}
+
+void h2_caller_trailer(struct h2_caller *peer, int32_t stream, const char *text, const char *name)
+{
+    peer->out[slot(stream)].trailer = name;
+    h2_caller_data(peer, stream, text, true);
 }
 
 void h2_caller_reset(struct h2_caller *peer, int32_t stream)

@@ -26,6 +26,8 @@ void h2_caller_free(struct h2_caller **peer);
 int32_t h2_caller_request(struct h2_caller *peer, const char *method, const char *path,
                           const char *content_length, bool has_body);
 void h2_caller_data(struct h2_caller *peer, int32_t stream, const char *text, bool is_last);
+/* The last of the body, and a trailer "name: 1". */
+void h2_caller_trailer(struct h2_caller *peer, int32_t stream, const char *text, const char *name);
 void h2_caller_reset(struct h2_caller *peer, int32_t stream);
 /* Takes no more of this stream: its window runs empty. */
 void h2_caller_hold(struct h2_caller *peer, int32_t stream, bool is_held);
