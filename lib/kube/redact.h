@@ -9,7 +9,8 @@
  *             the annotations that hold the object once more (last-applied-configuration), at any
  *             depth, however their keys are escaped; each is the string of
  *             fingerprint_placeholder() instead (null stays: it deletes). In a string with
- *             "-----BEGIN … PRIVATE KEY" all that follows those words is replaced.
+ *             "-----BEGIN … PRIVATE KEY", or one that begins with that in base64, all
+ *             that follows those words is replaced.
  *   whole     the same of a request in YAML (redact_yaml.h), and of a JSON patch, where paths say
  *             what is secret (redact_patch.h): kept until its end, then given out. Where it does
  *             not come whole, each value of a patch is secret, and YAML that is not JSON is

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/encode.h"
 #include "base/secret.h"
+#include "kube/redact_pem.h"
 
 #define KEY_MAX REDACT_KEY_MAX
 #define OPERATION_DEPTH 2 /* of a JSON patch: an object in the array */
@@ -35,13 +36,6 @@ enum number { SIGN, ZERO, INT, DOT, FRACTION, EXP, EXP_SIGN, EXP_INT, NUMBER_STA
 /* Where the bytes of a string go, once unescaped. */
 enum target { TO_NOWHERE, TO_KEY, TO_PRINT, TO_PEM };
 
-/* How far "-----BEGIN " and the words after it are matched. */
-struct pem {
-    unsigned char dashes; /* of the marker, then its letters: 11 is all of it */
-    unsigned char seen;   /* bytes after the marker */
-    char tail[11];        /* the last ones, to be "PRIVATE KEY" */
-};
-
 struct redact_json {
     enum redact_json_form form;
     const struct redact_patch *patch;
@@ -55,7 +49,7 @@ struct redact_json {
     enum key_class key_class; /* of the key that was read last */
     enum number number;
     const char *literal; /* what of it must still come */
-    struct pem pem;
+    struct redact_pem pem;
     uint32_t code;      /* of the \u that is being read */
     uint32_t high;      /* a surrogate that waits for its other half, or 0 */
     unsigned hex_count; /* digits of it */
@@ -171,42 +165,6 @@ static enum key_class classify_key(const struct redact_json *json)
     return json->key_len > KEY_MAX ? KEY_PLAIN : redact_key_class(name);
 }
 
-/* One more byte of a string; true when it completes the words after which a private key stands. */
-static bool pem_next(struct pem *pem, char c)
-{
-    static const char marker[] = "-----BEGIN ", words[] = "PRIVATE KEY";
-
-    if (pem->dashes < sizeof marker - 1) {
-        if (c == marker[pem->dashes])
-            pem->dashes++;
-        else if (c != '-') /* six dashes and more end in five, too */
-            pem->dashes = 0;
-        else if (pem->dashes != 5)
-            pem->dashes = 1;
-        pem->seen = 0;
-        return false;
-    }
-    if (++pem->seen > 64 || !((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ')) {
-        *pem = (struct pem){.dashes = c == '-'};
-        return false;
-    }
-    memmove(pem->tail, pem->tail + 1, sizeof pem->tail - 1);
-    pem->tail[sizeof pem->tail - 1] = c;
-    return memcmp(pem->tail, words, sizeof pem->tail) == 0;
-}
-
-/* Returns the byte after the words, or NULL. */
-static const char *pem_find(struct pem *pem, const char *at, const char *end)
-{
-    while (at < end) {
-        if (pem->dashes == 0 && !(at = memchr(at, '-', (size_t)(end - at))))
-            return NULL;
-        if (pem_next(pem, *at++))
-            return at;
-    }
-    return NULL;
-}
-
 /* Unescaped bytes of the string that is being read, which stand before `at` in the input. */
 static void string_add(struct redact_json *json, struct run *run, struct str bytes, const char *at)
 {
@@ -227,7 +185,7 @@ static void string_add(struct redact_json *json, struct run *run, struct str byt
         fingerprint_add(json->print, bytes);
         return;
     case TO_PEM:
-        found = pem_find(&json->pem, bytes.data, end);
+        found = redact_pem_find(&json->pem, bytes.data, end);
         if (!found)
             return;
         withhold_begin(json, run, at - (end - found));
@@ -323,7 +281,7 @@ static void string_begin(struct redact_json *json, enum target target)
     json->target = target;
     json->high = 0;
     json->key_len = 0;
-    json->pem = (struct pem){0};
+    json->pem = (struct redact_pem){0};
 }
 
 static bool literal_begin(struct redact_json *json, const char *rest)

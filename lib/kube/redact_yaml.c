@@ -11,6 +11,7 @@
 #include "base/scoped.h"
 #include "base/secret.h"
 #include "kube/redact_keys.h"
+#include "kube/redact_pem.h"
 
 /* What becomes of a node. */
 enum fate {
@@ -219,11 +220,6 @@ static bool is_null(const yaml_event_t *event)
             str_is(text, "NULL"));
 }
 
-static bool is_private_key(struct str text)
-{
-    return str_find(text, STR("-----BEGIN ")) >= 0 && str_find(text, STR("PRIVATE KEY")) >= 0;
-}
-
 static bool is_block(const yaml_event_t *event)
 {
     return event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
@@ -256,7 +252,7 @@ static bool is_secret_value(struct walk *walk, const yaml_event_t *event, struct
         return true; /* also because a comment may stand before the scalar itself */
     if (is_null(event))
         return false;
-    return fate_here(top(walk), false) != FATE_TABLE || is_private_key(value) ||
+    return fate_here(top(walk), false) != FATE_TABLE || redact_pem_is_in(value) ||
            (is_block(event) && has_comment(region));
 }
 

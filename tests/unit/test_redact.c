@@ -201,6 +201,11 @@ static const struct {
     {SECRETS, "application/json",
      "{\"a\":\"x-------BEGIN EC PRIVATE\\u0020K\\u0045Y-----" CANARY
      "\\ud83d\\ude00\",\"b\":[\"" PEM "\"]}"},
+    {"/apis/certificates.k8s.io/v1/certificatesigningrequests", "application/json",
+     "{\"spec\":{\"request\":\"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCg" CANARY "\",\"usages\":"
+     "[\"LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo" CANARY
+     "\",\"LS0tLS1CRUdJTiBPUEVOU1NIIFBSSVZBVEUgS0VZLS0tLS0K" CANARY
+     "\",\"LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tCg==" CANARY "\"]}}"},
     {SECRETS, "application/json", "{\"data\":{\"\xc3\xa9\":\"\xf0\x9f\x98\x80" CANARY "\"}}"},
 };
 
@@ -352,6 +357,7 @@ static void leave_all_else_byte_for_byte(void **state)
         "{\"a\":\"-----BEGIN PUBLIC "
         "KEY-----\",\"data\":null,\"token\":null,\"dat\":1,\"dataa\":\"x\"}",
         "{\"a\":[[[[{\"b\":[{}]}]]]],\"data\":{}}",
+        "{\"request\":\"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlJ\"}",
     };
 
     for (size_t i = 0; i < count_of(texts); i++) {

@@ -116,6 +116,7 @@ static const char *const secrets[] = {
     "spec: {token: " CANARY "}\nstatus: {error: " CANARY ", message: " CANARY ", n: " KEPT "}\n",
     "a: |\n  -----BEGIN RSA PRIVATE KEY-----\n  " CANARY
     "\n  -----END RSA PRIVATE KEY-----\nname: " KEPT "\n",
+    "request: LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCg" CANARY "\nname: " KEPT "\n",
     "data:\r\n  a: " CANARY "\r\n  # " CANARY "\r\nname: " KEPT "\r\n",
     "name: \xe2\x82\xac" KEPT "\ndata: {\"\xf0\x9f\x98\x80\": \xc3\xa9" CANARY " }\n\xc3\xa9: " KEPT
     "\n",
