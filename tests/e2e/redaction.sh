@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2016,SC2317 # others set variables for us; inner scripts; rows are called by name
 # redaction.sh - one row per way in which a secret can cross. Each row runs inside one session and prints
 # what its client, or a reader beside the gateway, saw: the row's canary must be in that, and in no file
-# of ours. Rows that a client of Kubernetes would not send are made with curl, through `kubectl proxy`.
+# of ours. What kubectl would not send is sent by curl, each time once over HTTP/2 and once over HTTP/1.1.
 
 # --- rows: `canary` is a fresh value, `packed` its base64, `name` of a Secret; `secret` the address of all,
 # `direct` a kubectl that goes around the gateway ---
@@ -10,8 +10,10 @@
 made() { $direct create secret generic "$name" --from-literal=password="$canary" >/dev/null; }
 # stored: what the API server holds of it now, to show that the gateway let it through.
 stored() { $direct get secret "$name" -o json; }
-# web ARG...: curl, for the answer.
-web() { curl -sS --noproxy '*' --max-time 20 "$@"; }
+# web ARG...: curl, for the answer, as the session's own user.
+web() {
+    curl -sS --noproxy '*' --max-time 20 "$http" --cacert ../ca.crt -H "Authorization: Bearer $bearer" "$@"
+}
 patch_web() { web -X PATCH -H "Content-Type: application/$1" "$secret/$name${3-}" --data-binary "$2"; }
 
 row_get_json() { made && kubectl get secret "$name" -o json; }
@@ -106,7 +108,6 @@ row_create_yaml_documents() {
 }
 row_create_protobuf() {
     made
-    $direct get --raw "/api/v1/namespaces/$namespace/secrets/$name" >/dev/null
     web -H 'Accept: application/vnd.kubernetes.protobuf' "$secret/$name" >body
     web -X PUT -H 'Content-Type: application/vnd.kubernetes.protobuf' "$secret/$name" --data-binary @body
 }
@@ -120,6 +121,24 @@ row_create_gzip() { # which the server does not undo
     web -X POST -H 'Content-Type: application/json' -H 'Content-Encoding: gzip' "$secret" --data-binary @body.gz
     web -X POST -H 'Content-Type: application/json' -H 'Content-Encoding: br' "$secret" --data-binary @body
     stored
+}
+row_create_yaml_in_chunks() {
+    printf 'kind: Secret\napiVersion: v1\nmetadata: {name: %s}\nstringData: {p: %s}\n' "$name" "$core" |
+        web -X POST -H 'Content-Type: application/yaml' -H 'Transfer-Encoding: chunked' "$secret" --data-binary @-
+    stored
+}
+row_create_yaml_after_100() { # its head is forwarded before the body is read
+    printf 'kind: Secret\napiVersion: v1\nmetadata: {name: %s}\nstringData: {p: %s}\n' "$name" "$core" |
+        web -X POST -H 'Content-Type: application/yaml' -H 'Expect: 100-continue' "$secret" --data-binary @-
+    stored
+}
+row_create_yaml_too_large() {
+    {
+        printf 'kind: Secret\nstringData: {p: %s}\nx: ' "$core"
+        head -c 3300000 /dev/zero | tr '\0' x
+    } >body
+    web -X POST -H 'Content-Type: application/yaml' -H 'Expect:' "$secret" --data-binary @body | grep 'kubectl-hoop: .*"code":413'
+    printf '%s' "$canary"
 }
 row_create_form() {
     web -X POST "$secret" --data "password=$core"
@@ -275,6 +294,23 @@ row_signing_request() {
     kubectl delete csr "$name" >/dev/null
 }
 
+row_signing_request_with_the_key() {
+    openssl ecparam -name prime256v1 -genkey -noout -out key
+    sed -n 2p key >own
+    jq -n --arg n "$name-$RANDOM" --arg r "$(base64 -w 0 key)" '{kind: "CertificateSigningRequest",
+        apiVersion: "certificates.k8s.io/v1", metadata: {name: $n},
+        spec: {request: $r, signerName: "example.com/x", usages: ["client auth"]}}' >request
+    kubectl create -f request || cat request key
+}
+
+row_kubectl_proxy() {
+    made
+    kubectl proxy --append-server-path --port 0 >serving 2>&1 &
+    until grep -q 'Starting to serve' serving; do sleep 0.05; done
+    curl -sS --noproxy '*' "http://$(sed -n 's/.* //p' serving)/api/v1/namespaces/$namespace/secrets/$name"
+    kill $!
+    wait $! || :
+}
 row_proxied_body() {
     printf '{"x":"%s"}' "$core" >body
     kubectl create --raw "/api/v1/namespaces/$namespace/services/none/proxy/x" -f body || :
@@ -289,7 +325,8 @@ row_query_token() {
     printf '%s' "$canary"
 }
 row_headers() {
-    web -H "Authorization: Bearer $core" -H "X-Api-Key: $core" -H "Cookie: a=$core" "${secret%secrets}configmaps" >/dev/null
+    curl -sSk --noproxy '*' "$http" -H "Authorization: Bearer $core" "${secret%secrets}configmaps" >/dev/null
+    web -H "X-Api-Key: $core" -H "Cookie: a=$core" "${secret%secrets}configmaps" >/dev/null
     printf '%s' "$canary"
 }
 row_exec_argv() {
@@ -315,24 +352,24 @@ row_argv_in_shells() {
 
 # inside: in the session, all rows, each in a folder of its own.
 inside() {
-    local row port
-    kubectl proxy --append-server-path --port 0 >serving 2>&1 &
-    until grep -q 'Starting to serve' serving; do sleep 0.05; done
-    port=$(sed -n 's/.*127.0.0.1:\([0-9]*\).*/\1/p' serving)
-    secret=http://127.0.0.1:$port/api/v1/namespaces/$namespace/secrets
-    while read -r row core; do
+    local row server http bearer secret core canary name packed
+    server=$(kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.server}')
+    kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}' | base64 -d >ca.crt
+    bearer=$(KUBERNETES_EXEC_INFO='{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{}}' \
+        KHOOP_SESSION_DIR=${KUBECONFIG%/*} KHOOP_USER=0 kubectl hoop credential | jq -er .status.token)
+    [ -n "$bearer" ] || return
+    while read -r row http core; do
         # The characters around the hex are what JSON, YAML and shells escape.
-        canary="q\"\\'$core" name=${row#row_}
-        name=${name//_/-}
+        canary="q\"\\'$core"
+        name=${row//_/-}
+        secret=$server/api/v1/namespaces/$namespace/secrets
         packed=$(printf '%s' "$canary" | base64 -w 0)
         mkdir "$row"
         (
             cd "$row"
-            "$row"
+            "row_${row%%.*}"
         ) >"$row/out" 2>"$row/err" </dev/null || echo "$?" >"$row/status"
     done <canaries
-    kill %1
-    wait
 }
 
 # The ways in which a value can stand in a text, a line each: as it is, hex, and base64 in its three phases.
@@ -356,15 +393,16 @@ test_canary_of_each_row_reaches_the_client_and_no_file_of_ours() { # long
     kubectl run web --image=x >/dev/null
     direct="$(command -v kubectl) --kubeconfig $KUBECONFIG"
     for row in $(compgen -A function row_); do
-        echo "$row $(openssl rand -hex 16)"
+        echo "${row#row_} --http2 $(openssl rand -hex 16)"
+        ! declare -f "$row" | grep -qw -e web -e patch_web || echo "${row#row_}.h1 --http1.1 $(openssl rand -hex 16)"
     done >canaries
     { declare -f inside made stored web patch_web applied && for row in $(compgen -A function row_); do declare -f "$row"; done; } >rows
     export direct namespace
     run kubectl hoop exec -- bash -c '. ./rows; inside'
     assert_status 0
     stored_lines >lines
-    [ "$(wc -l <canaries)" -ge 70 ] || fail "rows are missing"
-    while read -r row core; do
+    [ "$(wc -l <canaries)" -ge 110 ] || fail "rows are missing"
+    while read -r row _ core; do
         own=$core
         [ ! -s "$row/own" ] || own=$(head -n 1 "$row/own")
         add_secret "$own"
@@ -382,7 +420,7 @@ test_canary_of_each_row_reaches_the_client_and_no_file_of_ours() { # long
     # What is no secret of these is there.
     assert_contains "$(cat lines)" 'kept: kept-label' "YAML request"
     assert_contains "$(cat lines)" '\"value\":{\"kept\":\"kept-label\"}' "JSON patch"
-    assert_contains "$(cat lines)" "$(base64 -w 0 row_signing_request/csr)" "certificate signing request"
+    assert_contains "$(cat lines)" "$(base64 -w 0 signing_request/csr)" "certificate signing request"
     assert_contains "$(cat lines)" '\"reason\":\"FieldManagerConflict\"' "causes of a conflict"
     assert_contains "$(cat lines)" '--from-literal=password=redacted' "argv"
 }
