@@ -31,6 +31,8 @@ static _Noreturn void become(int theirs)
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0 ||
         dup2(theirs, SESSION_LINK_FD) < 0)
         _exit(71);
+    if (nothing > STDERR_FILENO && nothing != SESSION_LINK_FD)
+        close(nothing);
     if (theirs == SESSION_LINK_FD)
         fcntl(theirs, F_SETFD, 0);
     execve(executable, argv, environ);

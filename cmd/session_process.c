@@ -1,5 +1,6 @@
 /* session_process.c - the hidden command that `exec` starts: the session's own gateway, for as long
  * as its link to exec is open. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -97,6 +98,7 @@ static int run(int argc, char **argv, struct error *err)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     umask(077);
+    ignore(fcntl(SESSION_LINK_FD, F_SETFD, FD_CLOEXEC)); /* not for exec plugins */
     scoped(jsondoc_free) json_object *config =
         line_receive(SESSION_LINK_FD, CONFIG_TIMEOUT_MS, err);
 

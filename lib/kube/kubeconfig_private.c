@@ -5,6 +5,9 @@
 #include "base/scoped.h"
 #include "kube/kubeconfig.h"
 
+#define NO_ID "-missing" /* no id looks like this: behind a dash at the beginning stand 8 digits   \
+                          */
+
 static json_object *add_named(json_object *list, const char *name, const char *what)
 {
     json_object *entry = json_object_new_object();
@@ -120,17 +123,19 @@ static bool has_entry(json_object *list, const char *name)
 /* kubectl goes to localhost:8080, past the gateway, when a context, or the lack of one, gives it no
  * cluster; and it asks on the terminal for a password when there is no user. So what is missing
  * gets an entry: a cluster that the gateway does not know, and nobody. */
-static void put_missing(json_object *clusters, json_object *users, const char *cluster,
-                        const char *user, size_t nobody, const struct kubeconfig_private *with)
+static void put_missing(json_object *clusters, json_object *users, const struct kubeconfig *config,
+                        const char *cluster, const char *user,
+                        const struct kubeconfig_private *with)
 {
     const struct kubeconfig_user entry = {.name = (char *)(user ? user : "")};
     char id[KUBECONFIG_ID_BYTES_MAX + 1];
 
-    if (!has_entry(clusters, cluster ? cluster : ""))
+    kubeconfig_cluster_id(cluster ? cluster : "", id);
+    if (!has_entry(clusters, cluster ? cluster : "")) /* its id may be another cluster's */
         put_cluster(clusters, cluster ? cluster : "",
-                    kubeconfig_cluster_id(cluster ? cluster : "", id), NULL, with);
+                    kubeconfig_find_cluster_id(config, str_from(id)) ? NO_ID : id, NULL, with);
     if (!has_entry(users, entry.name))
-        put_user(users, &entry, nobody, with);
+        put_user(users, &entry, config->user_count, with);
 }
 
 void kubeconfig_write_private(struct buf *out, const struct kubeconfig *config,
@@ -155,12 +160,12 @@ void kubeconfig_write_private(struct buf *out, const struct kubeconfig *config,
     for (size_t i = 0; i < config->user_count; i++)
         put_user(users, &config->users[i], i, with);
     if (!current)
-        put_missing(clusters, users, NULL, NULL, config->user_count, with);
+        put_missing(clusters, users, config, NULL, NULL, with);
     for (size_t i = 0; i < config->context_count; i++) {
         const struct kubeconfig_context *context = &config->contexts[i];
         bool is_chosen = with->namespace && current && strcmp(context->name, current) == 0;
 
-        put_missing(clusters, users, context->cluster, context->user, config->user_count, with);
+        put_missing(clusters, users, config, context->cluster, context->user, with);
         put_context(contexts, context, is_chosen ? with->namespace : context->namespace);
     }
     jsondoc_write(out, root);

@@ -59,6 +59,7 @@ test_exec_plugin_is_told_of_its_cluster() {
     write_plugin <<'PLUGIN'
 jq -S . <<<"$KUBERNETES_EXEC_INFO" >>info
 printf '%s|%s|%s|%s|%s\n' "$1" "${PATH%%:*}" "$KUBECONFIG" "$MINE" "${KHOOP_SESSION_DIR-none}" >>told
+printf '%s ' /proc/self/fd/* | sed 's|/proc/self/fd/||g' >>told
 printf '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"%s"}}' \
     "$(KUBECONFIG=$ADMIN kubectl create token agent | tee -a secrets)"
 PLUGIN

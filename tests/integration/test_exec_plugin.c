@@ -16,6 +16,7 @@
 #include "base/jsondoc.h"
 #include "base/num.h"
 #include "base/scoped.h"
+#include "upstream-kubeconfig/exec_plugin.h"
 #include "upstream-kubeconfig/upstream_kubeconfig.h"
 
 #define V1 "client.authentication.k8s.io/v1"
@@ -372,6 +373,35 @@ static void end_kills_what_runs(void **state)
     assert_int_not_equal(0, access(stat, F_OK));
 }
 
+static void stop_loop(void *context)
+{
+    loop_stop(context);
+}
+
+static void one_that_does_not_end_is_killed(void **state)
+{
+    struct test *test = *state;
+    struct upstream_wait wait = {.run = stop_loop, .context = test->loop};
+    struct error err = {0};
+
+    write_script(test, "login", "echo 'open https://sso and log in' >&2\nsleep 300");
+    start(test, "apiVersion: " V1 ", command: login");
+    struct exec_plugin *plugin = exec_plugin_new(&(struct exec_plugin_config){
+        .loop = test->loop,
+        .user = &test->config.users[0],
+        .cluster = &test->config.clusters[0],
+        .environment = test->environment,
+        .session = "S1",
+        .timeout_ms = 1000,
+    });
+    assert_int_equal(IO_AGAIN, exec_plugin_ask(plugin, &wait, &err));
+    loop_run(test->loop);
+    assert_int_equal(IO_FAILED, exec_plugin_ask(plugin, &wait, &err));
+    if (!strstr(err.text, "it did not end within 1 s: open https://sso and log in"))
+        fail_msg("%s", err.text);
+    exec_plugin_free(&plugin);
+}
+
 /* A daemon that it leaves behind holds its output open: that is not waited for. */
 static void output_left_open_is_not_waited_for(void **state)
 {
@@ -397,6 +427,7 @@ int main(void)
         plugin_test(refused_one_is_fetched_again_but_not_for_the_same),
         plugin_test(new_one_after_a_refusal_is_shown_at_once),
         plugin_test(expired_one_is_fetched_for_each_call),
+        plugin_test(one_that_does_not_end_is_killed),
         plugin_test(end_kills_what_runs),
         plugin_test(output_left_open_is_not_waited_for),
     };

@@ -696,7 +696,8 @@ static void private_keeps_names_and_no_credential(void **state)
                      kubeconfig_add(&config, "/f",
                                     STR("clusters: [{name: 'arn:x/y'}]\n"
                                         "contexts: [{name: nn, context: {cluster: gone, user: lost,"
-                                        " namespace: keep}}, {name: bare}]\n"),
+                                        " namespace: keep}}, {name: bare}, {name: alike,"
+                                        " context: {cluster: arn-x-y-32c32824}}]\n"),
                                     &err));
     kubeconfig_write_private(&out, &config, &with);
 
@@ -717,6 +718,8 @@ static void private_keeps_names_and_no_credential(void **state)
         {"/clusters/2/name", "gone"},
         {"/clusters/2/cluster/server", "https://127.0.0.1:4001/gone"},
         {"/clusters/3/name", ""},
+        {"/clusters/4/name", "arn-x-y-32c32824"}, /* not the cluster that has it for an id */
+        {"/clusters/4/cluster/server", "https://127.0.0.1:4001/-missing"},
         {"/users/0/name", "alice"},
         {"/users/0/user/exec/apiVersion", "client.authentication.k8s.io/v1"},
         {"/users/0/user/exec/command", "/opt/kubectl-hoop"},
