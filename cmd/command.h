@@ -51,6 +51,7 @@ struct command {
 extern const struct command command_config;
 extern const struct command command_credential;
 extern const struct command command_exec;
+extern const struct command command_init;
 extern const struct command command_replay;
 extern const struct command command_session_process;
 extern const struct command command_sessions;

@@ -12,15 +12,8 @@
 #define COMMANDS_MAX 32
 
 static const struct command *const commands[] = {
-    &command_config,
-    &command_exec,
-    &command_credential,
-    &command_sessions,
-    &command_replay,
-    &command_verify,
-    &command_version,
-    &command_session_process,
-    NULL,
+    &command_init,   &command_config, &command_exec,    &command_credential,      &command_sessions,
+    &command_replay, &command_verify, &command_version, &command_session_process, NULL,
 };
 
 static const char *const group_names[] = {

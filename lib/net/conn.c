@@ -246,6 +246,18 @@ void conn_close(struct conn **owner)
         loop_later(conn->loop, &conn->finish_job);
 }
 
+uv_tcp_t *conn_take_socket(struct conn **owner)
+{
+    struct conn *conn = *owner;
+    uv_tcp_t *socket = conn->socket;
+
+    assert(!conn->tls && conn_queued(conn) == 0 && conn->unread.len == 0);
+    uv_read_stop((uv_stream_t *)socket);
+    conn->socket = NULL;
+    conn_close(owner);
+    return socket;
+}
+
 void conn_abort(struct conn **owner)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0}; /* close() resets then */

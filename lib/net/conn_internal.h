@@ -21,6 +21,10 @@ void conn_limit(struct conn *conn, unsigned timeout_ms);
  * `ready`. */
 void conn_connected(struct conn *conn, uv_tcp_t *socket_adopt);
 
+/* Of an open one without TLS, with nothing queued and nothing unread: as conn_close(), but the
+ * socket lives on. From the loop only. */
+must_use uv_tcp_t *conn_take_socket(struct conn **conn);
+
 /* From the loop only. */
 void conn_fail(struct conn *conn, const struct error *err);
 

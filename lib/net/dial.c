@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "base/scoped.h"
 #include "net/conn_internal.h"
+#include "net/dial_proxy.h"
 
 #define ATTEMPT_MS_MIN 2000 /* for one address, while others wait for their turn */
 
@@ -210,20 +211,34 @@ static void begin(void *context)
         dial->is_looking_up = true;
 }
 
-struct conn *dial_start(struct loop *loop, const struct dial_target *target,
-                        const struct conn_events *events, void *context)
+/* Not connected yet; it fails by itself when that takes too long. */
+static struct conn *make_conn(struct loop *loop, const struct dial_target *target,
+                              unsigned timeout_ms)
 {
     const char *name = target->server_name ? target->server_name : target->host;
-    unsigned timeout_ms = target->timeout_ms ? target->timeout_ms : DIAL_TIMEOUT_MS;
     scoped(free_text) char *label =
         xasprintf(strchr(target->host, ':') ? "[%s]:%u" : "%s:%u", target->host, target->port);
     struct tls_stream *tls =
         target->tls ? tls_stream_connect(target->tls, name, target->alpn) : NULL;
     struct conn *conn = conn_new(loop, tls, label);
-    struct dial *dial = xcalloc(1, sizeof *dial);
+
+    conn_limit(conn, timeout_ms);
+    return conn;
+}
+
+struct conn *dial_start(struct loop *loop, const struct dial_target *target,
+                        const struct conn_events *events, void *context)
+{
+    unsigned timeout_ms = target->timeout_ms ? target->timeout_ms : DIAL_TIMEOUT_MS;
+    struct conn *conn = make_conn(loop, target, timeout_ms);
 
     conn_set_events(conn, events, context);
-    conn_limit(conn, timeout_ms);
+    if (target->proxy && target->proxy->kind != PROXY_NONE) {
+        dial_proxy_begin(loop, target, conn);
+        return conn;
+    }
+    struct dial *dial = xcalloc(1, sizeof *dial);
+
     dial->loop = loop;
     dial->conn = conn;
     dial->host = xstrdup(target->host);

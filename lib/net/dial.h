@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "net/conn.h"
 #include "net/loop.h"
+#include "net/proxy_url.h"
 #include "net/tls.h"
 
 #define DIAL_TIMEOUT_MS 30000
@@ -18,6 +19,9 @@ struct dial_target {  /* all of it is copied */
     const char *server_name;      /* in the certificate, and SNI unless an address; NULL: host */
     const char *alpn;             /* comma-separated, "h2,http/1.1"; NULL: none is offered */
     unsigned timeout_ms;          /* until `ready`; 0: DIAL_TIMEOUT_MS */
+    /* The way there; NULL, or PROXY_NONE: directly. The server's name is looked up by the proxy. A
+     * server without TLS cannot be reached through an http or https one: `failed` says so. */
+    const struct proxy_url *proxy;
 };
 
 /* Never NULL, never fails by itself: what goes wrong comes as `failed`, from the loop. `events` are

@@ -118,6 +118,7 @@ static void link_dial(struct upstream *upstream)
                                 .tls = target->tls,
                                 .server_name = target->server_name,
                                 .alpn = target->tls ? "h2,http/1.1" : NULL,
+                                .proxy = &target->proxy,
                             },
                             &link_events, link);
 }
@@ -717,6 +718,7 @@ void upstream_target_free(struct upstream_target *target)
     free(target->path_prefix);
     free(target->server_name);
     tls_client_free(&target->tls);
+    proxy_url_free(&target->proxy);
     free(target->user_name);
     *target = (struct upstream_target){0};
 }

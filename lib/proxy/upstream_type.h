@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "net/proxy_url.h"
 #include "net/tls.h"
 
 /* Where the requests of one user to one cluster go. All zero is a valid, empty one. */
@@ -19,6 +20,7 @@ struct upstream_target {
     char *path_prefix;      /* owned; of the server's URL, without a slash at the end; "" */
     char *server_name;      /* owned; for SNI and the certificate's name */
     struct tls_client *tls; /* owned; NULL: plain TCP */
+    struct proxy_url proxy; /* owned; the way there */
     char *user_name;        /* owned; as the recording shows it; NULL: nobody */
     uint64_t identity;      /* which client certificate `tls` shows; see upstream_credential */
 };

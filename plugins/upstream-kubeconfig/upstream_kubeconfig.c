@@ -182,14 +182,25 @@ static int make_tls(struct upstream_target *target, const struct kubeconfig_clus
     return target->tls ? 0 : -1;
 }
 
+/* As client-go: the cluster's own, even to loopback; else what the environment says. */
+static int find_proxy(const struct upstream_kubeconfig *self, struct upstream_target *target,
+                      const struct kubeconfig_cluster *cluster,
+                      const struct kubeconfig_server *server, struct error *err)
+{
+    if (!cluster->proxy_url)
+        return proxy_url_from_environment(&target->proxy, self->with.environment, server->is_tls,
+                                          server->host, (uint16_t)server->port, err);
+    if (proxy_url_parse(&target->proxy, str_from(cluster->proxy_url), err) < 0)
+        return error_wrap(err, "proxy-url");
+    return 0;
+}
+
 static int fill(struct upstream_kubeconfig *self, struct upstream_target *target,
                 const struct kubeconfig_cluster *cluster, const struct kubeconfig_user *user,
                 unsigned number, struct error *err)
 {
     scoped(kubeconfig_server_free) struct kubeconfig_server server = {0};
 
-    if (cluster->proxy_url)
-        return error_set(err, ERROR_CONFIG, "proxy-url is not supported by this release");
     if (kubeconfig_server_parse(&server, cluster, err) < 0 ||
         kubeconfig_check(cluster, server.is_tls ? user : NULL, err) < 0)
         return -1;
@@ -199,6 +210,8 @@ static int fill(struct upstream_kubeconfig *self, struct upstream_target *target
     if (server.is_tls &&
         make_tls(target, cluster, user, plugin ? exec_plugin_reply(plugin) : NULL, err) < 0)
         return plugin ? error_wrap(err, "exec plugin %.100s", user->exec->command) : -1;
+    if (find_proxy(self, target, cluster, &server, err) < 0)
+        return -1;
     target->identity = plugin ? exec_plugin_identity(plugin) : identity_of(user);
     target->host = take(server.host);
     target->port = (uint16_t)server.port;

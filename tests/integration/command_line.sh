@@ -82,6 +82,38 @@ expect 2 '*' "*$config: everybody may write it (fix: *" config validate
 rm "$config"
 [ ! -e "$here/ran" ] || failed=1
 
+# init makes what is missing, keeps what is there, and says which
+state="$XDG_STATE_HOME/kubectl-hoop"
+expect 0 "made  $config *
+made  $state/keys/root.pem *
+made  $state/keys/fingerprint.key *
+made  $state/trust/loopback-*.pem *
+made  $state/store *
+next: kubectl hoop exec -- *" '' init
+cp -r "$here" "$here.kept"
+expect 0 "kept  *
+kept  *
+kept  *
+kept  $state/trust/*
+kept  *
+next: *" '' init
+rm "$here/out" "$here/err" "$here.kept/out" "$here.kept/err"
+diff -r "$here" "$here.kept" || failed=1
+rm -r "$here.kept"
+expect 0 "*config.yaml: fine, 0 keys set" '' config validate
+sed 's/^#\([a-z-]*: .\)/\1/' "$config" >"$here/active.yaml"
+expect 0 "*active.yaml: fine, 3 keys set" '' config validate "$here/active.yaml"
+expect 2 '' "*config.yaml is there, and has no store in it (fix: write 'store: $here/s' there)" init --store "$here/s"
+expect 0 "made  $here/new.yaml *made  $here/it's: a store *" '' init --config "$here/new.yaml" --store "$here/it's: a store"
+expect 0 "*store *$here/it's: a store *" '' config view --config "$here/new.yaml"
+expect 0 "kept  $here/new.yaml *" '' init --config "$here/new.yaml" --store "$here/it's: a store"
+expect 2 '' '*--store: *relative*no absolute path*' init --config "$here/none.yaml" --store relative
+expect 5 '' '*/proc/nowhere*(fix: name a file that you can write *' init --config /proc/nowhere/config.yaml
+expect 5 '*' '*/proc/nowhere*(fix: choose a directory *' init --config "$here/none.yaml" --store /proc/nowhere/x
+printf 'durability: x\n' >"$config"
+expect 2 '' "*config.yaml:1:13: *" init
+rm "$config"
+
 "$hoop" version >/dev/full 2>"$here/err"
 if [ $? != 1 ] || ! grep -q 'write to standard output: No space left on device' "$here/err"; then
     echo "FAILED: a full standard output"
