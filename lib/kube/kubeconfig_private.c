@@ -5,8 +5,8 @@
 #include "base/scoped.h"
 #include "kube/kubeconfig.h"
 
-#define NO_ID "-missing" /* no id looks like this: behind a dash at the beginning stand 8 digits   \
-                          */
+/* No id looks like this: where one begins with a dash, eight hex digits follow. */
+#define NO_ID "-missing"
 
 static json_object *add_named(json_object *list, const char *name, const char *what)
 {
