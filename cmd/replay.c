@@ -350,6 +350,18 @@ static int show(struct replay *replay, struct error *err)
     return chosen->format == FORMAT_JSON ? show_json(replay) : show_text(replay);
 }
 
+static const char *what_is_shown(const struct replay *replay)
+{
+    if (replay->chosen.unverified)
+        return "do not rely on what is shown";
+    if (verify_lacks_key(&replay->report))
+        return "what cannot be verified is not shown (--key FILE trusts a key, --unverified shows "
+               "it all the same)";
+    if (replay->report.verdict == VERDICT_UNVERIFIABLE)
+        return "what cannot be verified is not shown (--unverified shows it all the same)";
+    return "only what precedes the damage is shown";
+}
+
 /* What is damaged is shown up to the damage, and never passes for whole. */
 static int finish(const struct replay *replay, int status)
 {
@@ -359,14 +371,7 @@ static int finish(const struct replay *replay, int status)
         return status;
     fflush(stdout);
     log_line("session %.26s is %s: %s; see kubectl hoop verify %.26s", replay->session->id,
-             verdict_word(verdict),
-             replay->chosen.unverified ? "do not rely on what is shown"
-             : verdict == VERDICT_UNVERIFIABLE
-                 ? "what cannot be verified is not shown (--key FILE trusts a "
-                   "key, --unverified "
-                   "shows it all the same)"
-                 : "only what precedes the damage is shown",
-             replay->session->id);
+             verdict_word(verdict), what_is_shown(replay), replay->session->id);
     return verdict > VERDICT_INCOMPLETE ? verdict_exit_status(verdict) : EXIT_FINDING;
 }
 

@@ -11,6 +11,7 @@
 #include "command.h"
 #include "options.h"
 #include "recordings.h"
+#include "replay/format.h"
 #include "upload/verify_catalog.h"
 
 enum { OUTPUT_TEXT, OUTPUT_JSON };
@@ -58,7 +59,7 @@ static void append_finding(struct buf *out, const struct finding *finding)
 
 static const char *hint(const struct catalog_session *session, const struct verify_report *report)
 {
-    if (report->verdict == VERDICT_UNVERIFIABLE)
+    if (verify_lacks_key(report))
         return "give the gateway's public root key with --key FILE, or put it into the trust "
                "directory";
     if (strcmp(recordings_state(session), "crashed") == 0)
@@ -72,9 +73,13 @@ static void print_text(const struct catalog_session *session, const struct verif
     scoped(buf_free) struct buf out = {0};
     const char *then = hint(session, report);
 
-    buf_printf(&out, "%.*s   %-12s   %llu events in %llu segment%s", (int)id_length,
-               report->session, verdict_word(report->verdict), (unsigned long long)report->events,
-               (unsigned long long)report->segments, report->segments == 1 ? "" : "s");
+    buf_printf(&out, "%.*s   %-12s   ", (int)id_length, report->session,
+               verdict_word(report->verdict));
+    format_count(&out, report->events, "event");
+    buf_append_text(&out, " in ");
+    format_count(&out, report->segments, "segment");
+    buf_append_text(&out, " of ");
+    format_count(&out, session->count, "journal");
     if (report->root_key[0]) {
         buf_append_text(&out, ", key ");
         append_safe(&out, report->root_key);
@@ -122,7 +127,8 @@ static json_object *describe_finding(const struct finding *finding)
     return described;
 }
 
-static json_object *describe(const struct verify_report *report)
+static json_object *describe(const struct catalog_session *session,
+                             const struct verify_report *report)
 {
     json_object *item = json_object_new_object();
 
@@ -134,6 +140,7 @@ static json_object *describe(const struct verify_report *report)
     jsondoc_put_bool(item, "selfAttested", report->is_self_attested);
     jsondoc_put_int(item, "events", (int64_t)report->events);
     jsondoc_put_int(item, "segments", (int64_t)report->segments);
+    jsondoc_put_int(item, "journals", (int64_t)session->count);
     if (report->expect[0])
         jsondoc_put_string(item, "expect", report->expect);
     json_object *findings = jsondoc_put_adopt(item, "findings", json_object_new_array());
@@ -176,7 +183,7 @@ static void check_one(struct verify_run *run, const struct catalog_session *sess
     run->counts[report.verdict]++;
     run->worst = max_of(run->worst, report.verdict);
     if (run->items)
-        json_object_array_add(run->items, describe(&report));
+        json_object_array_add(run->items, describe(session, &report));
     else
         print_text(session, &report, run->id_length);
 }
@@ -200,6 +207,11 @@ static int run_verify(const struct verify_flags *flags, struct error *err)
 
     if (recordings_open(&recordings, &flags->options, &flags->keys, err) < 0)
         return -1;
+    if (flags->all && !catalog_count(recordings.catalog)) {
+        /* an emptied store must not pass for a verified one */
+        error_set(err, ERROR_NOT_FOUND, "no recordings found in %s", recordings_store(&recordings));
+        return error_fix(err, "name the store with --store; kubectl hoop exec records into it");
+    }
     run.id_length = catalog_short_length(recordings.catalog);
     if (flags->output == OUTPUT_JSON)
         run.items = json_object_new_array();

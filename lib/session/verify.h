@@ -66,6 +66,11 @@ struct verify_report {
 
 void verify_report_free(struct verify_report *report);
 
+/* Where a finding stands that is about the root key. */
+#define VERIFY_PLACE_OF_KEY "index, boot"
+/* Is a key that is not trusted what stands in the way, so that another could help? */
+bool verify_lacks_key(const struct verify_report *report);
+
 /* A file that is looked at. Borrowed. */
 struct verify_object {
     const char *key; /* a path: its last part is the name, `cluster=…` and `date=…` may be before */

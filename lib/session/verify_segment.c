@@ -167,7 +167,7 @@ static void check_trust(struct examination *examination, const struct trust *tru
     };
     if (trust_check(trust, &certificate, index->cluster, &err) == 0)
         return;
-    mismatch_set(&what, "index, boot", "a boot key that a trusted root key certified", "%s",
+    mismatch_set(&what, VERIFY_PLACE_OF_KEY, "a boot key that a trusted root key certified", "%s",
                  err.text);
     tell(examination, err.kind == ERROR_UNVERIFIABLE ? VERDICT_UNVERIFIABLE : VERDICT_TAMPERED,
          &what);
@@ -415,7 +415,7 @@ void verify_segment(const struct chain *chain, const struct verify_object *objec
 }
 
 bool verify_first_line(const struct chain *chain, uint32_t n, const struct source *source,
-                       const struct finder *finder)
+                       const struct finder *finder, char gateway[GATEWAY_NAME_BYTES])
 {
     struct segment_facts facts = {0};
     struct examination examination = {
@@ -424,8 +424,13 @@ bool verify_first_line(const struct chain *chain, uint32_t n, const struct sourc
     struct error err = {0};
     scoped(reader_free) struct reader *reader = reader_open_part(source, n, &err);
 
+    gateway[0] = '\0';
     if (!reader || reader_next(reader, &line, &err) != IO_OK)
         return false;
     check_segment_line(&examination, line.text, n);
+    scoped(jsondoc_free) json_object *root =
+        line.text.len <= SEGMENT_LINE_BYTES_MAX ? jsondoc_parse(line.text, &err) : NULL;
+    const char *name = root ? jsondoc_string(root, "/gateway") : NULL;
+    snprintf(gateway, GATEWAY_NAME_BYTES, "%s", name ? name : "");
     return true;
 }

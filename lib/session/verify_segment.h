@@ -46,6 +46,6 @@ void verify_segment(const struct chain *chain, const struct verify_object *objec
                     const struct finder *finder, struct segment_facts *facts);
 
 /* The segment line at the start of a .part: nothing signs it, but it must fit its chain. False:
- * there is no whole line yet. */
+ * there is no whole line yet. `gateway` is as the line names it, or "". */
 bool verify_first_line(const struct chain *chain, uint32_t n, const struct source *source,
-                       const struct finder *finder);
+                       const struct finder *finder, char gateway[GATEWAY_NAME_BYTES]);
