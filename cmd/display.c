@@ -116,6 +116,6 @@ void pager_finish(struct pager *pager)
 
 void display_write(void *context, struct str text)
 {
-    if (!ferror(stdout))
+    if (text.len && !ferror(stdout))
         fwrite(text.data, 1, text.len, stdout);
 }

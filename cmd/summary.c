@@ -56,6 +56,14 @@ static void drop_none(struct summary *summary)
         }
 }
 
+static void see_time(struct summary *summary, struct str time)
+{
+    int64_t unix_us;
+
+    if (time.data && clock_parse(time, &unix_us) && unix_us > summary->last_unix_us)
+        summary->last_unix_us = unix_us;
+}
+
 /* The first event of a journal stands in line 2 of its first segment. */
 static void read_start(struct summary *summary, struct reader *reader, struct error *err)
 {
@@ -94,6 +102,8 @@ static int read_sealed(struct summary *summary, const struct catalog_segment *se
     for (size_t i = 0; i < index->count_count; i++)
         count(summary, str_from(index->counts[i].type), index->counts[i].count);
     *is_last = index->is_last;
+    if (!index->is_recovered) /* it was sealed long after */
+        see_time(summary, str_from(index->time_last));
     if (segment->n > 0)
         return 0;
     scoped(reader_free) struct reader *reader = reader_open_sealed(source, segment->n, err);
@@ -122,8 +132,10 @@ static int read_part(struct summary *summary, const struct catalog_segment *segm
         struct error broken = {0};
         if (at.number > 1 && at.text.len &&
             line_parse(&line, str_first(at.text, at.text.len - 1), &broken) == 0 &&
-            line.type.data && line.seq >= 0)
+            line.type.data && line.seq >= 0) {
             count(summary, line.type, 1);
+            see_time(summary, line.time);
+        }
     }
     return status == IO_EOF ? 0 : -1;
 }
@@ -141,6 +153,7 @@ static void read_journal(struct summary *summary, const struct catalog_journal *
         if (segment->form == SEGMENT_BAD || segment->form == SEGMENT_CONFLICT || segment->n < next)
             continue;
         next = segment->n + 1;
+        summary->bytes += segment->bytes;
         if (catalog_open_segment(segment, &source, &err) < 0 ||
             (segment->form == SEGMENT_SEALED
                  ? read_sealed(summary, segment, &source, &is_last, &err)
@@ -182,6 +195,18 @@ const char *summary_user(const struct summary *summary)
 const char *summary_title(const struct summary *summary)
 {
     return summary->start ? jsondoc_string(summary->start, "/title") : NULL;
+}
+
+const char *summary_agent(const struct summary *summary)
+{
+    return summary->start ? jsondoc_string(summary->start, "/agent") : NULL;
+}
+
+int64_t summary_took_us(const struct summary *summary)
+{
+    return summary->last_unix_us >= summary->started_unix_us
+               ? summary->last_unix_us - summary->started_unix_us
+               : -1;
 }
 
 char *summary_clusters(const struct summary *summary)

@@ -17,9 +17,11 @@ struct summary {
     json_object *clusters;   /* owned: array of their ids; `none` only when there is
                                 no other */
     uint64_t commands, requests, events;
-    bool has_end;      /* every journal has its last segment */
-    const char *state; /* as recordings_state(), or "damaged", "incomplete" */
-    char problem[256]; /* why it is damaged, or "" */
+    uint64_t bytes;       /* of its files */
+    int64_t last_unix_us; /* of its last event but `recovered`; 0: not known */
+    bool has_end;         /* every journal has its last segment */
+    const char *state;    /* as recordings_state(), or "damaged", "incomplete" */
+    char problem[256];    /* why it is damaged, or "" */
 };
 
 /* Never fails: what cannot be read is the session's state. */
@@ -29,5 +31,8 @@ void summary_free(struct summary *summary);
 /* From session.start; NULL when it is not known. */
 const char *summary_user(const struct summary *summary);
 const char *summary_title(const struct summary *summary);
+const char *summary_agent(const struct summary *summary);
+/* From its first event to its last; -1: not known. */
+int64_t summary_took_us(const struct summary *summary);
 /* Ids of the clusters with "," between; owned by the caller. */
 char *summary_clusters(const struct summary *summary);

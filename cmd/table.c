@@ -68,6 +68,12 @@ static void write_row(const struct table *table, const struct str *cells, struct
     buf_append_char(out, '\n');
 }
 
+void table_write_rows(const struct table *table, struct buf *out)
+{
+    for (size_t i = 0; i < table->rows; i++)
+        write_row(table, table->cells + i * table->columns, out);
+}
+
 void table_write(const struct table *table, struct buf *out)
 {
     struct str headings[TABLE_COLUMNS_MAX];
@@ -77,8 +83,7 @@ void table_write(const struct table *table, struct buf *out)
     for (size_t i = 0; i < table->columns; i++)
         headings[i] = str_from(heading_of(table, i));
     write_row(table, headings, out);
-    for (size_t i = 0; i < table->rows; i++)
-        write_row(table, table->cells + i * table->columns, out);
+    table_write_rows(table, out);
 }
 
 void table_free(struct table **table)

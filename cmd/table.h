@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-#define TABLE_COLUMNS_MAX 12
+#define TABLE_COLUMNS_MAX 16
 
 struct table; /* opaque */
 
@@ -14,4 +14,6 @@ struct table *table_new(const char *const *headings);
 void table_add(struct table *table, const char *const *cells);
 /* Appended to `out`; without rows, nothing. */
 void table_write(const struct table *table, struct buf *out);
+/* Without the headings. */
+void table_write_rows(const struct table *table, struct buf *out);
 void table_free(struct table **table);

@@ -13,8 +13,7 @@
 
 const char *const session_dir_tools[] = {"kubectl", "helm", NULL};
 
-static const char *const contents[] = {"socket",   "kubeconfig", "ca.crt",
-                                       "bash_env", "bashrc",     NULL};
+static const char *const contents[] = {"socket", "kubeconfig", "ca.crt", "bash_env", NULL};
 
 char *session_dir_path(const char *directory, const char *name)
 {

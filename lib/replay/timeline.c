@@ -181,6 +181,7 @@ static void add_request(struct timeline *timeline, const struct event *event)
     request->verb = dup_text(root, "/verb");
     request->uri = dup_text(root, "/requestURI");
     request->user = dup_text(root, "/user/username");
+    request->is_impersonated = jsondoc_at(root, "/impersonatedUser") != NULL;
     request->kubectl_session = dup_text(root, "/kubectlSession");
     request->kubectl_command = dup_text(root, "/kubectlCommand");
     add_object(request, jsondoc_at(root, "/objectRef"));

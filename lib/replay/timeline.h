@@ -51,6 +51,7 @@ struct replay_request {
     enum replay_stage stage;
     int code;      /* 0: no answer */
     bool is_known; /* its `request` event was seen */
+    bool is_impersonated;
     /* Owned, NULL when absent. */
     char *command; /* invocation id, as the client asserted it */
     char *method, *verb, *uri, *user, *kubectl_session, *kubectl_command;

@@ -1,6 +1,5 @@
 /* uploader.h - takes sealed segments to the store, oldest first, in a thread of its own. What fails
- * stays in the spool and is tried again, at longer and longer intervals. What another process has
- * stored and taken out of the spool meanwhile is done. */
+ * stays in the spool and is tried again, at longer and longer intervals. */
 #pragma once
 
 #include <stdbool.h>
