@@ -48,6 +48,11 @@ struct command {
     bool runs_child; /* its exit status is a child's: errors of ours are 75, 77, 78 */
 };
 
+/* All of them, NULL-terminated; in main.c. */
+extern const struct command *const command_table[];
+
+extern const struct command command_complete;
+extern const struct command command_completion;
 extern const struct command command_config;
 extern const struct command command_credential;
 extern const struct command command_exec;

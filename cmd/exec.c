@@ -285,6 +285,7 @@ static const struct usage usage = {
     "gateway on loopback that records each command, request and response before it takes "
     "effect. The exit status is the command's own.",
     specs,
+    .rest = COMPLETE_PROGRAM,
     .globals = GLOBAL_CLUSTER | GLOBAL_STORE | GLOBAL_CONFIG,
 };
 

@@ -3,18 +3,34 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/num.h"
+#include "base/scoped.h"
 
 #include "command.h"
+#include "complete.h"
 #include "help_topics.h"
 #include "options.h"
 
 #define COMMANDS_MAX 32
 
-static const struct command *const commands[] = {
-    &command_init,   &command_config, &command_exec,    &command_credential,      &command_sessions,
-    &command_replay, &command_verify, &command_version, &command_session_process, NULL,
+static const struct command command_help;
+
+/* clang-format off */
+const struct command *const command_table[] = {
+    &command_init,
+    &command_config,
+    &command_exec,
+    &command_credential,
+    &command_sessions,
+    &command_replay,
+    &command_verify,
+    &command_completion,
+    &command_version,
+    &command_help,
+    &command_complete,
+    &command_session_process,
+    NULL,
 };
+/* clang-format on */
 
 static const char *const group_names[] = {
     [GROUP_SETUP] = "SETUP",       [GROUP_RECORD] = "RECORD", [GROUP_GATEWAY] = "GATEWAY",
@@ -30,7 +46,7 @@ static void print_group(enum command_group group)
 {
     bool titled = false;
 
-    for (const struct command *const *at = commands; *at; at++) {
+    for (const struct command *const *at = command_table; *at; at++) {
         if ((*at)->group != group)
             continue;
         if (!titled)
@@ -119,7 +135,7 @@ static const struct command *find(const struct command *const *table, const char
 /* `parent` is the command that `name` should be one of, NULL for the program itself. */
 static int unknown_command(const struct command *parent, const char *name, struct error *err)
 {
-    const struct command *const *table = parent ? parent->usage->subcommands : commands;
+    const struct command *const *table = parent ? parent->usage->subcommands : command_table;
     const char *between = parent ? " " : "";
     const char *above = parent ? parent->name : "";
     const char *names[COMMANDS_MAX + 1] = {NULL};
@@ -181,26 +197,46 @@ static const struct help_topic *find_topic(const char *name)
     return topic->name ? topic : NULL;
 }
 
-/* `help`, `help TOPIC`, `help COMMAND` and `help COMMAND SUBCOMMAND`. `config` is a topic and a
- * command: its --help says so. */
+static const struct usage help_usage = {
+    "help [TOPIC | COMMAND [SUBCOMMAND]]",
+    "Prints a summary, or what there is to say about a topic or a command.",
+    .operands = COMPLETE_COMMAND,
+};
+
+/* `config` is a topic and a command, whose --help says so. */
 static int run_help(int argc, char **argv, struct error *err)
 {
-    if (argc < 2) {
+    scoped(options_free) struct options options = {0};
+    int ready = options_parse(&options, &help_usage, NULL, argc, argv, err);
+
+    if (ready <= 0)
+        return ready;
+    if (options_expect(&options, &help_usage, 0, 2, err) < 0)
+        return -1;
+    if (options.operand_count == 0) {
         print_help();
         return EXIT_OK;
     }
-    const struct help_topic *topic = find_topic(argv[1]);
-    if (topic && argc == 2) {
+    const struct help_topic *topic = find_topic(options.operands[0]);
+    if (topic && options.operand_count == 1) {
         topic->print();
         return EXIT_OK;
     }
-    const struct command *command = find(commands, argv[1]);
+    const struct command *command = find(command_table, options.operands[0]);
     if (!command)
-        return unknown_command(NULL, argv[1], err);
+        return unknown_command(NULL, options.operands[0], err);
     char help[] = "--help";
-    char *with_help[] = {argv[1], help, argc > 2 ? argv[2] : NULL, NULL};
-    return run_command(command, argc > 2 ? 3 : 2, with_help, err);
+    char *with_help[] = {options.operands[0], help, options.operands[1], NULL};
+    return run_command(command, options.operand_count + 1, with_help, err);
 }
+
+static const struct command command_help = {
+    .name = "help",
+    .group = GROUP_OTHER,
+    .help = "print this, or about a command or a topic",
+    .usage = &help_usage,
+    .run = run_help,
+};
 
 static int run_program(int argc, char **argv, bool *runs_child, struct error *err)
 {
@@ -213,21 +249,18 @@ static int run_program(int argc, char **argv, bool *runs_child, struct error *er
         return EXIT_OK;
     }
     char **own = bring_forward(argv, at);
-    if (strcmp(own[0], "help") == 0)
-        return run_help(argc - 1, own, err);
-    const struct command *command = find(commands, own[0]);
+    const struct command *command = find(command_table, own[0]);
     if (!command)
         return unknown_command(NULL, own[0], err);
     *runs_child = command->runs_child;
     return run_command(command, argc - 1, own, err);
 }
 
-static bool is_called_as_tool(const char *program)
+static bool is_called(const char *program, const char *prefix)
 {
     const char *slash = strrchr(program, '/');
-    const char *name = slash ? slash + 1 : program;
 
-    return *name && strncmp(name, "kubectl-hoop", strlen("kubectl-hoop")) != 0;
+    return strncmp(slash ? slash + 1 : program, prefix, strlen(prefix)) == 0;
 }
 
 int main(int argc, char **argv)
@@ -236,7 +269,9 @@ int main(int argc, char **argv)
     bool runs_child = false;
     int status;
 
-    if (argc > 0 && is_called_as_tool(argv[0])) {
+    if (argc > 0 && is_called(argv[0], "kubectl_complete-")) { /* by kubectl */
+        status = complete_main(argc, argv);
+    } else if (argc > 0 && *argv[0] && !is_called(argv[0], "kubectl-hoop")) {
         runs_child = true;
         status = shim_main(argc, argv, &err);
     } else if (argc < 2) {

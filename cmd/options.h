@@ -47,7 +47,8 @@ enum completer {
     COMPLETE_SESSION, /* of the store and the spool */
     COMPLETE_CONTEXT, /* of the kubeconfig, as are the next ones */
     COMPLETE_NAMESPACE,
-    COMPLETE_COMMAND, /* a subcommand of ours */
+    COMPLETE_COMMAND, /* of ours, or a topic of help */
+    COMPLETE_PROGRAM, /* on PATH */
 };
 
 /* Which commands take a global flag: those whose usage names its set. */
@@ -78,6 +79,8 @@ struct usage {
     const char *text;     /* paragraphs, wrapped at 80 columns; no newline at the end */
     const struct option_spec *specs;
     enum completer operands;                  /* what each of them is */
+    bool operands_repeat;                     /* more than one may be given */
+    enum completer rest;                      /* what comes first behind `--` */
     unsigned globals;                         /* sets of global flags that mean something to it */
     const struct command *const *subcommands; /* NULL, or NULL-terminated */
 };

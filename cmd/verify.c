@@ -251,6 +251,7 @@ static const struct usage usage = {
     "nothing.",
     specs,
     COMPLETE_SESSION,
+    .operands_repeat = true,
     .globals = GLOBAL_STORE | GLOBAL_CONFIG,
 };
 

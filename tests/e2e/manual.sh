@@ -10,10 +10,3 @@ test_every_event_of_a_recording_is_in_the_manual() {
         grep -q -E "^\.It Li (.* , )?${type//./\\.}( |$)" "$E2E/../../man/hoop-session.5" || fail "the manual has no $type"
     done
 }
-
-test_every_command_has_a_page() {
-    local command
-    for command in $(hoop --help | sed -n '/^[A-Z]*$/,/^Examples/s/^  \([a-z]*\)  .*/\1/p'); do
-        [ -e "$E2E/../../man/kubectl-hoop-$command.1" ] || fail "no page about $command"
-    done
-}
