@@ -1,6 +1,7 @@
 /* replay.c - kubectl hoop replay */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -47,6 +48,7 @@ struct replay {
     struct replay_options chosen;
     struct replay_filter filter;
     struct recordings recordings;
+    struct catalog *again; /* of this session alone, when it was listed once more; or NULL */
     const struct catalog_session *session;
     struct verify_report report;
     struct timeline *timeline;
@@ -61,6 +63,7 @@ static void replay_free(struct replay *replay)
     bodies_free(&replay->bodies);
     timeline_free(&replay->timeline);
     verify_report_free(&replay->report);
+    catalog_free(&replay->again);
     recordings_free(&replay->recordings);
     filter_free(&replay->filter);
     filter_flags_free(&replay->chosen.filter);
@@ -111,13 +114,35 @@ static void read_again(struct replay *replay,
                     &(struct recordings_user){.line = line, .context = replay});
 }
 
+/* A gateway seals and stores while we read; its files then have other names than were listed. True,
+ * once, when it may have been so and they were listed anew. */
+static bool list_again(struct replay *replay)
+{
+    const char *state = recordings_state(replay->session);
+    struct error err = {0};
+
+    if (replay->again || (strcmp(state, "running") != 0 && strcmp(state, "uploading") != 0))
+        return false;
+    replay->again = catalog_relist(replay->recordings.catalog, replay->session->id, &err);
+    if (!replay->again || catalog_count(replay->again) != 1)
+        return false;
+    replay->session = catalog_session(replay->again, 0);
+    verify_report_free(&replay->report);
+    catalog_verify(replay->again, replay->session, replay->recordings.trust, NULL, &replay->report);
+    return true;
+}
+
 static void read_timeline(struct replay *replay)
 {
-    replay->timeline = timeline_new(replay->session->id);
-    for (size_t i = 0; i < replay->session->count; i++)
-        ignore(timeline_journal(replay->timeline, replay->session->journals[i].id));
-    recordings_read(replay->session, trusted_report(replay),
-                    &(struct recordings_user){add_to_timeline, note_cut, replay});
+    do {
+        replay->is_cut = false;
+        timeline_free(&replay->timeline);
+        replay->timeline = timeline_new(replay->session->id);
+        for (size_t i = 0; i < replay->session->count; i++)
+            ignore(timeline_journal(replay->timeline, replay->session->journals[i].id));
+        recordings_read(replay->session, trusted_report(replay),
+                        &(struct recordings_user){add_to_timeline, note_cut, replay});
+    } while (replay->is_cut && list_again(replay));
     timeline_finish(replay->timeline);
 }
 

@@ -211,7 +211,7 @@ static void print_kinds(const char *name, json_object *counts)
         if (shown == COUNTS_MOST)
             break;
         buf_append_text(&line, shown++ ? ", " : "");
-        format_safe(&line, strcmp(kind, "-") == 0 ? "(none)" : kind);
+        format_safe(&line, strcmp(kind, "-") == 0 ? "(other)" : kind);
         buf_printf(&line, " %" PRId64, json_object_get_int64(count));
     }
     if (shown < total)

@@ -145,7 +145,7 @@ test_replay_has_colours_and_a_pager_on_a_terminal_alone() {
     hoop replay @last >again
     assert_same_file plain again
     run hoop replay @last --color always
-    assert_contains "$out" "$escape[1m"
+    assert_contains "$out" "${escape}[1m"
 }
 
 test_replay_merges_the_journals_of_several_clusters_by_time() {
