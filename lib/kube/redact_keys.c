@@ -26,7 +26,7 @@ enum key_class redact_key_class(struct str name)
     };
 
     for (size_t i = 0; i < count_of(keys); i++)
-        if (str_equal_nocase(name, keys[i].name))
+        if (name.len == keys[i].name.len && str_equal_nocase(name, keys[i].name))
             return keys[i].class;
     if (name.len <= REDACT_KEY_MAX && (ends_nocase(name, STR("/last-applied-configuration")) ||
                                        ends_nocase(name, STR("/last-applied"))))

@@ -43,7 +43,7 @@ struct walk {
     size_t depth;
     struct level levels[REDACT_YAML_DEPTH_MAX];
     struct anchor anchors[REDACT_YAML_ANCHORS_MAX];
-    size_t anchor_count;
+    size_t anchor_count, alias_count;
 };
 
 /* ---- Edits ---- */
@@ -133,6 +133,8 @@ static int see_anchor(struct walk *walk, const yaml_char_t *name)
 
 static int see_alias(struct walk *walk, const yaml_char_t *name)
 {
+    if (++walk->alias_count > REDACT_YAML_ALIASES_MAX)
+        return -1;
     for (size_t i = walk->anchor_count; i-- > 0;)
         if (strcmp(walk->anchors[i].name, (const char *)name) == 0) {
             walk->anchors[i].is_used = true;
@@ -278,8 +280,9 @@ static int see_scalar(struct walk *walk, const yaml_event_t *event)
     bool is_marked = event->data.scalar.anchor || event->data.scalar.tag;
     size_t from, to;
 
-    if ((!level && !is_null(event)) || (is_key && (is_marked || is_block(event))) ||
-        !is_known_tag(event->data.scalar.tag) || see_anchor(walk, event->data.scalar.anchor) < 0)
+    if (walk->replaced.len == REDACT_YAML_SCALARS_MAX || (!level && !is_null(event)) ||
+        (is_key && (is_marked || is_block(event))) || !is_known_tag(event->data.scalar.tag) ||
+        see_anchor(walk, event->data.scalar.anchor) < 0)
         return -1;
     if (event->start_mark.index == event->end_mark.index) { /* nothing stands there */
         if (is_key)

@@ -18,6 +18,8 @@
 
 #define REDACT_YAML_DEPTH_MAX 64
 #define REDACT_YAML_ANCHORS_MAX 256
+#define REDACT_YAML_ALIASES_MAX 1000
+#define REDACT_YAML_SCALARS_MAX 100000
 #define REDACT_YAML_EDITS_MAX 20000
 
 /* `text` is written instead of the bytes from `from` to before `to`. */

@@ -424,3 +424,20 @@ test_canary_of_each_row_reaches_the_client_and_no_file_of_ours() { # long
     assert_contains "$(cat lines)" '\"reason\":\"FieldManagerConflict\"' "causes of a conflict"
     assert_contains "$(cat lines)" '--from-literal=password=redacted' "argv"
 }
+
+test_canaries_in_the_command_of_exec_are_not_in_its_start() {
+    local core
+    core=$(openssl rand -hex 16)
+    add_secret "$core"
+    run kubectl hoop exec -- sh -c "sh -c 'bash -c \"kubectl --token=$core version --client\"' >/dev/null
+        KUBE_TOKEN=$core true --password \\
+            $core 'Authorization: Bearer $core' --from-literal=a=$core --docker-password '$core'
+        cat <<EOF | sed 's/kind: Secret/seen/'
+kind: Secret
+stringData: {a: $core}
+EOF"
+    assert_status 0
+    assert_contains "$out" "stringData: {a: $core}"
+    assert_contains "$(events 'select(.type == "session.start")')" 'docker-password'
+    assert_lacks "$(stored_lines)" "$core" "recording"
+}

@@ -1,6 +1,6 @@
 /* fuzz_redact.c - a body of a secret-bearing resource: byte 0 chooses how it is labelled and split,
- * the rest is the body. Where that is JSON, a canary is put under `data` and `token` of every
- * object in it, and must not come out. */
+ * and whether it is read whole; the rest is the body. Where that is JSON, a canary is put under
+ * `data` and `token` of every object in it, and must not come out. */
 #include <assert.h>
 #include <json-c/json.h>
 #include <stdint.h>
@@ -44,7 +44,7 @@ static void see_piece(void *context, const struct redact_piece *piece)
 }
 
 static void run(struct output *output, struct str body, const char *type, const char *encoding,
-                size_t step)
+                size_t step, bool is_whole)
 {
     static struct fingerprint_key key;
     struct request_info info;
@@ -54,15 +54,16 @@ static void run(struct output *output, struct str body, const char *type, const 
     request_info_parse(&info, STR("PATCH"), STR("/api/v1/namespaces/a/secrets/b"));
     struct redact *redact =
         redact_new(&(struct redact_config){.info = &info,
-                                           .direction = REDACT_REQUEST,
+                                           .direction = encoding ? REDACT_RESPONSE : REDACT_REQUEST,
                                            .content_type = str_from(type),
                                            .content_encoding = str_from(encoding),
                                            .key = &key,
-                                           .cluster = STR("c")});
+                                           .cluster = STR("c"),
+                                           .is_whole = is_whole});
     request_info_free(&info);
     for (size_t at = 0; at < body.len; at += step) {
         redact_add(redact, str_first(str_skip(body, at), min_of(step, body.len - at)), &sink);
-        assert(encoding || output->end == min_of(at + step, body.len));
+        assert(encoding || is_whole || output->end == min_of(at + step, body.len));
     }
     redact_end(redact, &sink);
     redact_free(&redact);
@@ -97,7 +98,7 @@ static void check_canary(struct str body, size_t step)
         plant(root);
         const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
 
-        run(&output, str_from(text), types[0], NULL, step);
+        run(&output, str_from(text), types[0], NULL, step, false);
         assert(str_find(buf_str(&output.text), STR(CANARY)) < 0);
         assert(str_find(buf_str(&output.text), STR("\"k\":\"redacted:v1:")) >= 0 ||
                output.is_withheld);
@@ -117,9 +118,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *type = types[data[0] & 7];
     size_t step = (data[0] >> 4) + 1;
     const char *encoding = data[0] & 8 ? "gzip" : NULL;
+    bool is_whole = data[0] & 0x80;
 
-    run(&whole, body, type, encoding, body.len ? body.len : 1);
-    run(&split, body, type, encoding, step);
+    run(&whole, body, type, encoding, body.len ? body.len : 1, is_whole);
+    run(&split, body, type, encoding, step, is_whole);
     assert(str_equal(buf_str(&whole.text), buf_str(&split.text)));
     assert(whole.is_withheld == split.is_withheld);
     buf_free(&whole.text);

@@ -234,7 +234,8 @@ static void withhold_yaml_that_is_not_understood(void **state)
 
 static void withhold_yaml_past_its_bounds(void **state)
 {
-    scoped(buf_free) struct buf deep = {0}, many = {0}, anchors = {0}, large = {.limit = 8 << 20};
+    scoped(buf_free) struct buf deep = {0}, many = {0}, anchors = {0}, aliases = {0},
+                                large = {.limit = 8 << 20};
     scoped(result_free) struct result result = {0};
 
     for (int i = 0; i < 100; i++)
@@ -251,9 +252,26 @@ static void withhold_yaml_past_its_bounds(void **state)
     assert_string_equal("yaml", result.reason);
     result_free(&result);
 
+    buf_clear(&many);
+    buf_append_text(&many, "x: [");
+    for (int i = 0; i < 100001; i++)
+        buf_append_text(&many, "a,");
+    buf_append_text(&many, "]");
+    run(&result, YAML, buf_str(&many), 0);
+    assert_string_equal("yaml", result.reason);
+    result_free(&result);
+
     for (int i = 0; i < 300; i++)
         buf_printf(&anchors, "a%d: &b%d x\n", i, i);
     run(&result, YAML, buf_str(&anchors), 0);
+    assert_string_equal("yaml", result.reason);
+    result_free(&result);
+
+    buf_append_text(&aliases, "a: &a x\nb: [");
+    for (int i = 0; i < 1001; i++)
+        buf_append_text(&aliases, "*a ,");
+    buf_append_text(&aliases, "]\n");
+    run(&result, YAML, buf_str(&aliases), 0);
     assert_string_equal("yaml", result.reason);
     result_free(&result);
 
@@ -357,6 +375,19 @@ static void keep_canary_out_of_json_patches(void **state)
     }
 }
 
+static void take_all_values_of_a_json_patch_past_its_bound(void **state)
+{
+    scoped(buf_free) struct buf text = {.limit = 2 << 20};
+    scoped(result_free) struct result result = {0};
+
+    buf_append_text(&text, "[{\"op\":\"add\",\"path\":\"/x\",\"value\":[");
+    for (int i = 0; i < 200000; i++)
+        buf_append_text(&text, "1,");
+    buf_append_text(&text, "\"" CANARY "\"]}]");
+    assert_int_equal(1, run(&result, PATCH, buf_str(&text), 0));
+    assert_int_equal(0, count(buf_str(&result.text), CANARY));
+}
+
 static int set_key(void **state)
 {
     unsigned char bytes[FINGERPRINT_KEY_BYTES];
@@ -376,6 +407,7 @@ int main(void)
         cmocka_unit_test(withhold_yaml_past_its_bounds),
         cmocka_unit_test(classify_paths),
         cmocka_unit_test(keep_canary_out_of_json_patches),
+        cmocka_unit_test(take_all_values_of_a_json_patch_past_its_bound),
     };
 
     return cmocka_run_group_tests(tests, set_key, NULL);
