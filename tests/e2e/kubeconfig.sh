@@ -32,7 +32,7 @@ background=()
 
 free_port() {
     local port
-    for port in $(shuf -i 33000-60000 -n 50); do
+    for port in $(shuf -i 10000-19999 -n 50); do
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port" && return; }
     done
     fail "no free port"
