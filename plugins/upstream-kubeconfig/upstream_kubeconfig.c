@@ -33,6 +33,7 @@ struct upstream_kubeconfig {
     struct upstream_kubeconfig_config with;
     const struct kubeconfig *config;
     struct token *tokens; /* by user */
+    bool *are_tls;        /* by cluster; false also where the server's URL is none */
     struct fetched *fetched;
 };
 
@@ -43,6 +44,14 @@ struct upstream_kubeconfig *upstream_kubeconfig_new(const struct upstream_kubeco
     self->with = *config;
     self->config = config->kubeconfig;
     self->tokens = xcalloc(self->config->user_count + 1, sizeof *self->tokens);
+    self->are_tls = xcalloc(self->config->cluster_count + 1, sizeof *self->are_tls);
+    for (size_t i = 0; i < self->config->cluster_count; i++) {
+        scoped(kubeconfig_server_free) struct kubeconfig_server server = {0};
+        struct error ignored = {0}; /* resolve() says it to who goes there */
+
+        if (kubeconfig_server_parse(&server, &self->config->clusters[i], &ignored) == 0)
+            self->are_tls[i] = server.is_tls;
+    }
     return self;
 }
 
@@ -60,6 +69,7 @@ void upstream_kubeconfig_free(struct upstream_kubeconfig **self)
         free(fetched);
     }
     free((*self)->tokens);
+    free((*self)->are_tls);
     free(*self);
     *self = NULL;
 }
@@ -339,16 +349,15 @@ static enum io authorize(void *context, struct str cluster_id, unsigned number,
     struct upstream_kubeconfig *self = context;
     const struct kubeconfig_cluster *cluster = kubeconfig_find_cluster_id(self->config, cluster_id);
     const struct kubeconfig_user *user = find_user(self, number, err);
-    scoped(kubeconfig_server_free) struct kubeconfig_server server = {0};
 
     if (!user || !cluster)
         return user ? no_cluster(cluster_id, err) : IO_FAILED;
-    if (kubeconfig_server_parse(&server, cluster, err) < 0)
-        return IO_FAILED;
-    if (server.is_tls && has_plugin(user))
+    bool is_tls = self->are_tls[cluster - self->config->clusters];
+
+    if (is_tls && has_plugin(user))
         return ask_plugin(self, cluster, number, credential, wait, err);
     credential->identity = identity_of(user);
-    if (!server.is_tls) /* client-go sends none there, and anybody on the way could read it */
+    if (!is_tls) /* client-go sends none there, and anybody on the way could read it */
         return IO_OK;
     if (user->token || user->token_file)
         return add_token(&self->tokens[number], user, &credential->authorization, err);

@@ -188,3 +188,20 @@ PLUGIN
     [ -s sleeper ] || fail "the plugin was not run"
     # That nothing of it is left, the harness looks.
 }
+
+test_exec_plugin_that_hangs_does_not_hold_up_the_end() {
+    write_plugin <<'PLUGIN'
+echo $$ >sleeper
+exec sleep 300
+PLUGIN
+    use_plugin
+    local began=$SECONDS
+    run timeout -k 1 60 "$HOOP" exec -q -- sh -c 'kubectl get --raw /api >answer 2>&1 &
+        for i in 1 2 3 4 5 6 7 8 9; do [ ! -s sleeper ] || break; sleep 0.3; done'
+    assert_status 0
+    [ $((SECONDS - began)) -lt 20 ] || fail "the end took $((SECONDS - began)) s"
+    wait_until 10 test -s answer
+    run hoop verify @last
+    assert_contains "$out" INTACT
+    assert_equal gateway_end "$(events 'select(.type == "complete") | .outcome' -r)"
+}
