@@ -8,7 +8,7 @@
 
 #define CAPACITY_FIRST 256
 
-char *buf_reserve(struct buf *buf, size_t len)
+char *buf_grow(struct buf *buf, size_t len)
 {
     size_t limit = buf->limit ? buf->limit : BUF_LIMIT_DEFAULT;
 
@@ -25,18 +25,6 @@ char *buf_reserve(struct buf *buf, size_t len)
         buf->capacity = capacity;
     }
     return buf->data + buf->len;
-}
-
-void buf_append(struct buf *buf, const void *data, size_t len)
-{
-    if (len == 0)
-        return;
-    char *end = buf_reserve(buf, len);
-
-    if (!end)
-        return;
-    memcpy(end, data, len);
-    buf->len += len;
 }
 
 void buf_printf(struct buf *buf, const char *fmt, ...)

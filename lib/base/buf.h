@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -19,7 +20,30 @@ struct buf {
     bool overflow;
 };
 
-void buf_append(struct buf *buf, const void *data, size_t len);
+/* buf_reserve() where the room is not there yet. */
+must_use char *buf_grow(struct buf *buf, size_t len);
+
+/* Room for `len` more bytes behind the end, for a producer that writes by itself and then adds to
+ * buf->len. NULL and overflow when the limit forbids it. */
+must_use static inline char *buf_reserve(struct buf *buf, size_t len)
+{
+    size_t limit = buf->limit ? buf->limit : BUF_LIMIT_DEFAULT;
+
+    if (buf->overflow || len > limit - buf->len || len > buf->capacity - buf->len)
+        return buf_grow(buf, len);
+    return buf->data + buf->len;
+}
+
+static inline void buf_append(struct buf *buf, const void *data, size_t len)
+{
+    char *end = len ? buf_reserve(buf, len) : NULL;
+
+    if (!end)
+        return;
+    memcpy(end, data, len);
+    buf->len += len;
+}
+
 void buf_printf(struct buf *buf, const char *fmt, ...) printf_like(2, 3);
 
 static inline void buf_append_str(struct buf *buf, struct str text)
@@ -36,10 +60,6 @@ static inline void buf_append_char(struct buf *buf, char c)
 {
     buf_append(buf, &c, 1);
 }
-
-/* Room for `len` more bytes behind the end, for a producer that writes by itself and then adds to
- * buf->len. NULL and overflow when the limit forbids it. */
-must_use char *buf_reserve(struct buf *buf, size_t len);
 
 /* Drops the first `len` bytes. */
 void buf_consume(struct buf *buf, size_t len);

@@ -14,42 +14,47 @@
 
 /* Fields whose values are recorded: they say what was asked for and how, never who asks. Of all
  * others the name alone. */
-static const char *const recorded_fields[] = {
-    "accept",
-    "accept-encoding",
-    "audit-id",
-    "cache-control",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "etag",
-    "expect",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "impersonate-group",
-    "impersonate-uid",
-    "impersonate-user",
-    "kubectl-command",
-    "kubectl-session",
-    "last-modified",
-    "range",
-    "retry-after",
-    "te",
-    "upgrade",
-    "user-agent",
-    "vary",
-    "x-content-type-options",
-    "x-kubernetes-pf-flowschema-uid",
-    "x-kubernetes-pf-prioritylevel-uid",
-    "x-stream-protocol-version",
+#define FIELD(name)                                                                                \
+    {                                                                                              \
+        name, sizeof name - 1                                                                      \
+    }
+
+static const struct str recorded_fields[] = {
+    FIELD("accept"),
+    FIELD("accept-encoding"),
+    FIELD("audit-id"),
+    FIELD("cache-control"),
+    FIELD("content-encoding"),
+    FIELD("content-length"),
+    FIELD("content-type"),
+    FIELD("date"),
+    FIELD("etag"),
+    FIELD("expect"),
+    FIELD("if-match"),
+    FIELD("if-modified-since"),
+    FIELD("if-none-match"),
+    FIELD("impersonate-group"),
+    FIELD("impersonate-uid"),
+    FIELD("impersonate-user"),
+    FIELD("kubectl-command"),
+    FIELD("kubectl-session"),
+    FIELD("last-modified"),
+    FIELD("range"),
+    FIELD("retry-after"),
+    FIELD("te"),
+    FIELD("upgrade"),
+    FIELD("user-agent"),
+    FIELD("vary"),
+    FIELD("x-content-type-options"),
+    FIELD("x-kubernetes-pf-flowschema-uid"),
+    FIELD("x-kubernetes-pf-prioritylevel-uid"),
+    FIELD("x-stream-protocol-version"),
 };
 
 static bool is_recorded_field(struct str name)
 {
     for (size_t i = 0; i < sizeof recorded_fields / sizeof recorded_fields[0]; i++)
-        if (str_equal_nocase(name, str_from(recorded_fields[i])))
+        if (str_equal_nocase(name, recorded_fields[i]))
             return true;
     return false;
 }

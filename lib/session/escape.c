@@ -278,8 +278,23 @@ size_t escape_run(struct str data, enum escape_kind *kind)
     return data.len;
 }
 
+/* How much of the start stands for itself. */
+static size_t plain_prefix(struct str data)
+{
+    const unsigned char *at = (const unsigned char *)data.data;
+    size_t i = 0;
+
+    while (i < data.len && at[i] < 0x80 && class_of[at[i]] == PLAIN)
+        i++;
+    return i;
+}
+
 void escape_append_lossy(struct buf *out, struct str data)
 {
+    size_t plain = plain_prefix(data); /* names and values: nearly always all of it */
+
+    buf_append_str(out, str_first(data, plain));
+    data = str_skip(data, plain);
     while (data.len) {
         size_t valid = valid_prefix(data);
 

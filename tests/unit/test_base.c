@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -50,6 +51,30 @@ static void num_parse_takes_only_digits_within_the_bound(void **state)
     assert_int_equal(7, value);
     assert_true(num_parse_u64(STR("18446744073709551615"), UINT64_MAX, &value));
     assert_true(value == UINT64_MAX);
+}
+
+/* Days of all centuries, and the ends of what four digits can say. */
+static void clock_has_the_days_of_the_c_library(void **state)
+{
+    const int64_t first = -62135596800, last = 253402300799, step = 86400 * 7 + 4711;
+    char text[CLOCK_TEXT_BYTES], expected[CLOCK_TEXT_BYTES];
+
+    for (int64_t second = first; second <= last; second += second < 0 ? step * 50 : step) {
+        time_t seconds = (time_t)second;
+        struct tm tm;
+        int64_t unix_us = 0;
+
+        gmtime_r(&seconds, &tm);
+        snprintf(expected, sizeof expected, "%04d-%02d-%02dT%02d:%02d:%02d.000001Z",
+                 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        assert_string_equal(expected, clock_format_us(second * 1000000 + 1, text));
+        assert_true(clock_parse(str_from(text), &unix_us));
+        assert_int_equal(second * 1000000 + 1, unix_us);
+    }
+    assert_string_equal("0001-01-01T00:00:00.000000Z", clock_format_us(first * 1000000, text));
+    assert_string_equal("9999-12-31T23:59:59.999999Z",
+                        clock_format_us(last * 1000000 + 999999, text));
+    assert_string_equal("1970-01-01T00:00:00.000000Z", clock_format_us((last + 1) * 1000000, text));
 }
 
 static void clock_reads_back_what_it_formats(void **state)
@@ -160,6 +185,7 @@ int main(void)
         cmocka_unit_test(error_wrap_puts_context_before_the_cause),
         cmocka_unit_test(buf_overflow_sticks_and_keeps_what_was_there),
         cmocka_unit_test(num_parse_takes_only_digits_within_the_bound),
+        cmocka_unit_test(clock_has_the_days_of_the_c_library),
         cmocka_unit_test(clock_reads_back_what_it_formats),
         cmocka_unit_test(base64_follows_the_vectors),
         cmocka_unit_test(sha256_peek_does_not_end_the_hash),
