@@ -294,21 +294,39 @@ static void flush_soon(struct conn *conn)
 }
 
 /* Small writes fill one allocation. */
-static void queue_append(struct buf *queue, struct str bytes)
+static void queue_append(struct conn *conn, struct buf *queue, struct str bytes)
 {
+    loop_spare_take(conn->loop, queue);
     if (queue->capacity == 0 && bytes.len < FIRST_BYTES)
         ignore(buf_reserve(queue, FIRST_BYTES));
     buf_append_str(queue, bytes);
 }
 
-void conn_write(struct conn *conn, struct str bytes)
+struct buf *conn_write_begin(struct conn *conn)
 {
-    if (bytes.len == 0 || is_over(conn) || conn->wants_shutdown)
+    if (is_over(conn) || conn->wants_shutdown)
+        return NULL;
+    loop_spare_take(conn->loop, &conn->plain);
+    return &conn->plain;
+}
+
+void conn_write_end(struct conn *conn)
+{
+    if (conn->plain.len == 0)
         return;
-    queue_append(&conn->plain, bytes);
     if (conn_is_full(conn))
         conn->was_full = true;
     flush_soon(conn);
+}
+
+void conn_write(struct conn *conn, struct str bytes)
+{
+    struct buf *plain = bytes.len ? conn_write_begin(conn) : NULL;
+
+    if (!plain)
+        return;
+    queue_append(conn, plain, bytes);
+    conn_write_end(conn);
 }
 
 void conn_write_chunk(struct conn *conn, const struct chunk *chunk)
@@ -316,11 +334,11 @@ void conn_write_chunk(struct conn *conn, const struct chunk *chunk)
     conn_write(conn, chunk_bytes(chunk));
 }
 
-static void keep_little(struct buf *queue)
+static void keep_little(struct conn *conn, struct buf *queue)
 {
     buf_clear(queue);
     if (queue->capacity > KEPT_BYTES_MAX)
-        buf_free(queue);
+        loop_spare_give(conn->loop, queue);
 }
 
 static void look_whether_writable(struct conn *conn)
@@ -389,7 +407,7 @@ static bool send_queue(struct conn *conn, struct buf *queue)
         send_rest(conn, queue, (size_t)sent);
         return false;
     }
-    keep_little(queue);
+    keep_little(conn, queue);
     return true;
 }
 
@@ -401,13 +419,14 @@ static bool encrypt(struct conn *conn)
     if (plain.len == 0)
         return true;
     /* 22 bytes of header, type and tag in each record of TLS 1.3, up to 29 in 1.2 */
+    loop_spare_take(conn->loop, &conn->wire);
     ignore(buf_reserve(&conn->wire, plain.len + (plain.len / TLS_RECORD_BYTES + 1) * 64));
     if (tls_stream_write(conn->tls, plain, &conn->wire, &err) < 0) {
         conn_fail(conn, &err);
         return false;
     }
     if (plain.len == conn->plain.len)
-        keep_little(&conn->plain);
+        keep_little(conn, &conn->plain);
     else
         buf_consume(&conn->plain, plain.len);
     return true;

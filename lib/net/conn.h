@@ -56,6 +56,11 @@ bool conn_is_open(const struct conn *conn);
 void conn_write(struct conn *conn, struct str bytes);
 void conn_write_chunk(struct conn *conn, const struct chunk *chunk); /* borrowed */
 
+/* The same for a producer that appends by itself: to the buffer that conn_write_begin() gives, then
+ * conn_write_end(). NULL where conn_write() would drop. */
+struct buf *conn_write_begin(struct conn *conn);
+void conn_write_end(struct conn *conn);
+
 /* Bytes accepted and not yet given to the kernel. */
 size_t conn_queued(const struct conn *conn);
 bool conn_is_full(const struct conn *conn); /* conn_queued() >= CONN_HIGH_BYTES */

@@ -7,12 +7,17 @@
 #include "base/alloc.h"
 #include "base/scoped.h"
 
+#define SPARES_MAX 4
+#define SPARE_BYTES_MAX ((size_t)1 << 20)
+
 struct loop {
     uv_loop_t uv;
     uv_prepare_t prepare; /* runs the queues before the loop waits; does not keep it alive */
     uv_idle_t idle;       /* active while a queue holds something: the loop must not wait then */
     struct loop_job later, at_end; /* each the head of a ring */
     struct loop_scratch *scratch;  /* owned; NULL until it is used */
+    struct buf spares[SPARES_MAX]; /* owned, empty */
+    size_t spare_count;
 };
 
 struct loop_timer {
@@ -158,6 +163,8 @@ void loop_free(struct loop **loop)
     assert(status == 0); /* something was not closed before */
     ignore(status);
     free((*loop)->scratch);
+    while ((*loop)->spare_count)
+        buf_free(&(*loop)->spares[--(*loop)->spare_count]);
     free(*loop);
     *loop = NULL;
 }
@@ -245,6 +252,27 @@ void loop_wake_free(struct loop_wake **wake)
     if (*wake)
         uv_close((uv_handle_t *)&(*wake)->uv, on_wake_closed);
     *wake = NULL;
+}
+
+void loop_spare_take(struct loop *loop, struct buf *buf)
+{
+    size_t limit = buf->limit;
+
+    if (buf->capacity || !loop->spare_count)
+        return;
+    *buf = loop->spares[--loop->spare_count];
+    buf->limit = limit;
+}
+
+void loop_spare_give(struct loop *loop, struct buf *buf)
+{
+    if (loop->spare_count == SPARES_MAX || buf->capacity > SPARE_BYTES_MAX) {
+        buf_free(buf);
+        return;
+    }
+    buf_clear(buf);
+    loop->spares[loop->spare_count++] = *buf;
+    *buf = (struct buf){.limit = buf->limit};
 }
 
 struct loop_scratch *loop_scratch(struct loop *loop)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 struct loop;
@@ -74,3 +75,9 @@ struct loop_scratch {
     char plain[64 << 10];
 };
 struct loop_scratch *loop_scratch(struct loop *loop);
+
+/* Large buffers that are empty again, for whoever fills one next: that they need not grow from
+ * nothing at each use. An empty `buf` gets the memory of a spare one, if there is one, and gives
+ * its own back; what is too much is freed. Its limit stays. */
+void loop_spare_take(struct loop *loop, struct buf *buf);
+void loop_spare_give(struct loop *loop, struct buf *buf);

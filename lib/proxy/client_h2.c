@@ -57,15 +57,19 @@ static bool send_out(struct h2_client *client, struct error *err)
     struct conn *conn = client->client->conn;
 
     while (!conn_is_full(conn) && h2_wants_send(client->h2)) {
-        scoped(buf_free) struct buf bytes = {.limit = SIZE_MAX};
+        struct buf *bytes = conn_write_begin(conn);
 
-        if (h2_send(client->h2, &bytes, CONN_HIGH_BYTES - conn_queued(conn), err) < 0) {
-            conn_write(conn, buf_str(&bytes));
-            return false;
-        }
-        if (!bytes.len)
+        if (!bytes)
             break;
-        conn_write(conn, buf_str(&bytes));
+        size_t before = bytes->len;
+        int status = h2_send(client->h2, bytes, CONN_HIGH_BYTES - conn_queued(conn), err);
+        bool is_idle = bytes->len == before;
+
+        conn_write_end(conn);
+        if (status < 0)
+            return false;
+        if (is_idle)
+            break;
     }
     return true;
 }
