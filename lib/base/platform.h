@@ -21,3 +21,8 @@ bool platform_peer_user(int fd, uid_t *user);
 
 /* No core file, no ptrace by others of the same user: memory holds keys and tokens. */
 void platform_guard_memory(void);
+
+/* For a process that relays bodies for hours: the heap keeps what it has while there is work, and
+ * gives it back when asked to. Where the C library has no such thing, nothing. */
+void platform_keep_heap(void);
+void platform_trim_heap(void);

@@ -1,6 +1,7 @@
 #include "base/platform.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -60,3 +61,28 @@ void platform_guard_memory(void)
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0);
 }
+
+#define HEAP_KEPT_BYTES (64 << 20)
+#define HEAP_STEP_BYTES (1 << 20)
+
+#ifdef __GLIBC__
+void platform_keep_heap(void)
+{
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, HEAP_KEPT_BYTES);
+    mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
+}
+
+void platform_trim_heap(void)
+{
+    malloc_trim(0);
+}
+#else
+void platform_keep_heap(void)
+{
+}
+
+void platform_trim_heap(void)
+{
+}
+#endif

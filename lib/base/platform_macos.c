@@ -44,3 +44,11 @@ void platform_guard_memory(void)
 
     setrlimit(RLIMIT_CORE, &none);
 }
+
+void platform_keep_heap(void)
+{
+}
+
+void platform_trim_heap(void)
+{
+}

@@ -134,10 +134,8 @@ static void send_gate(struct exchange *exchange, int64_t now_us)
     gate_free(&gate);
 }
 
-static void send_gates(struct exchange *exchange)
+static void send_gates(struct exchange *exchange, int64_t now_us)
 {
-    int64_t now_us = clock_now().mono_us;
-
     while (!exchange->is_done && gate_is_open(&exchange->request, now_us)) {
         if (!exchange->call) {
             assert(!exchange->is_request_over && exchange->request.first->kind == GATE_HEAD);
@@ -152,9 +150,9 @@ static void send_gates(struct exchange *exchange)
     }
 }
 
-static void pump_request(struct exchange *exchange)
+static void pump_request(struct exchange *exchange, int64_t now_us)
 {
-    send_gates(exchange);
+    send_gates(exchange, now_us);
     if (exchange->uncredited)
         credit_request(exchange);
 }
@@ -239,19 +237,25 @@ static void throttle(struct exchange *exchange)
                            exchange->is_paused ? UPSTREAM_STOP : UPSTREAM_GO);
 }
 
-static void pump_response(struct exchange *exchange)
+static void pump_response(struct exchange *exchange, int64_t now_us)
 {
-    int64_t now_us = clock_now().mono_us;
-
     while (!exchange->is_done && gate_is_open(&exchange->response, now_us))
         deliver_gate(exchange, now_us);
 }
 
 void exchange_pump(struct exchange *exchange)
 {
-    pump_request(exchange);
-    pump_response(exchange);
-    throttle(exchange);
+    bool is_waiting = exchange->request.first || exchange->response.first || exchange->uncredited;
+
+    if (is_waiting) {
+        int64_t now_us = clock_now().mono_us;
+
+        pump_request(exchange, now_us);
+        pump_response(exchange, now_us);
+    }
+    /* Most of those that are open wait for their upstream: nothing is to be done for them. */
+    if (is_waiting || exchange->is_paused || exchange->unsent_bytes)
+        throttle(exchange);
 }
 
 /* ---- From the upstream ---- */

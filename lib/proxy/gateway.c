@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/platform.h"
 #include "base/scoped.h"
 #include "base/secret.h"
 #include "proxy/gateway_inside.h"
@@ -11,6 +12,7 @@
 #define UNSENT_BYTES_MAX ((size_t)64 << 20)
 #define UNSENT_BYTES_FREE ((size_t)16 << 10) /* an answer may always hold so much */
 #define BUDGET_LOOK_MS 20
+#define IDLE_MS 2000
 
 /* ---- Exchanges ---- */
 
@@ -25,6 +27,16 @@ static void unlink_exchange(struct exchange **list, struct exchange *exchange)
     exchange->previous = exchange->next = NULL;
 }
 
+/* What a busy time took is given back: many a client leaves a gateway that stays for hours. */
+static void be_idle(void *context)
+{
+    struct gateway *gateway = context;
+
+    loop_timer_stop(&gateway->idle);
+    if (!gateway->exchanges)
+        platform_trim_heap();
+}
+
 static void sweep(void *context)
 {
     struct gateway *gateway = context;
@@ -35,6 +47,8 @@ static void sweep(void *context)
         unlink_exchange(&gateway->dead, exchange);
         exchange_free(&exchange);
     }
+    if (!gateway->exchanges && !gateway->idle && !gateway->is_draining)
+        gateway->idle = loop_timer_start(gateway->config.loop, IDLE_MS, be_idle, gateway);
     gateway_go_on_draining(gateway);
 }
 
@@ -163,6 +177,7 @@ struct gateway *gateway_start(const struct gateway_config *config, struct error 
 {
     struct gateway *gateway = xcalloc(1, sizeof *gateway);
 
+    platform_keep_heap();
     gateway->config = *config;
     gateway->session = xstrdup(config->session);
     gateway->sweep = (struct loop_job){.run = sweep, .context = gateway};
@@ -203,6 +218,7 @@ static void be_over(struct gateway *gateway)
 
     loop_timer_stop(&gateway->drain_timer);
     loop_timer_stop(&gateway->budget);
+    loop_timer_stop(&gateway->idle);
     gateway->is_over = true;
     if (drained)
         drained(gateway->drained_context);

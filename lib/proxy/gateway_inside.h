@@ -87,6 +87,7 @@ struct gateway {
     struct gateway_counts counts;
     size_t unsent_bytes;       /* of answers in memory, over all exchanges */
     struct loop_timer *budget; /* looks whether those that a budget stopped may go on */
+    struct loop_timer *idle;
     bool is_draining, is_over;
     struct loop_timer *drain_timer;
     void (*drained)(void *context);
