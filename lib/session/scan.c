@@ -268,6 +268,8 @@ int scan_tally(const struct source *source, uint64_t bytes, struct scan *scan, s
 
     tally_begin(&found.tally);
     while ((status = walker_next(&walker, &step, err)) == IO_OK) {
+        if (!found.tally.is_in_frame && found.tally.index.frame_count == SCAN_FRAMES_MAX)
+            return error_set(err, ERROR_PROTOCOL, "over %d frames", SCAN_FRAMES_MAX);
         tally_bytes(&found.tally, step.raw);
         if (take_plain(&found, &line, step.plain, err) < 0)
             return -1;

@@ -15,6 +15,9 @@ must_use int scan_find_cut(const struct source *source, uint64_t limit, uint64_t
                            struct error *err);
 
 #define SCAN_OPEN_MAX 1024
+/* A writer of ours ends a frame at 32 MiB of plain text, of which a segment holds 256; an index of
+ * many more would not fit into a tail. */
+#define SCAN_FRAMES_MAX 512
 
 /* The first `bytes` bytes, which scan_find_cut() gave, or of which it is known that they were
  * flushed. */
@@ -27,8 +30,8 @@ struct scan {
     uint64_t open_omitted;
 };
 
-/* Fills `scan`. ERROR_PROTOCOL: the first line is not ours, or the bytes do not end where a line
- * and a block do. ERROR_STORAGE. */
+/* Fills `scan`. ERROR_PROTOCOL: the first line is not ours, the bytes do not end where a line and a
+ * block do, or there are more frames than SCAN_FRAMES_MAX. ERROR_STORAGE. */
 must_use int scan_tally(const struct source *source, uint64_t bytes, struct scan *scan,
                         struct error *err);
 /* An empty last raw block ends the frame that is open: appends it to `out` and tallies it. */

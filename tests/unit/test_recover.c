@@ -9,9 +9,11 @@
 #include "base/num.h"
 #include "base/scoped.h"
 #include "session/recover.h"
+#include "session/scan.h"
 
 #define PART_NAME(n) KIT_SESSION "-00c0ffee-0000" #n ".jsonl.zst.part"
 #define EVENTS 9
+#define FRAME_HEADER_BYTES 6 /* magic, descriptor, window */
 
 struct before {
     const char *path; /* of the sealed segment n, in the kit's medium; NULL: there is none */
@@ -264,6 +266,43 @@ static void zeros_are_cut_off(void **state)
     assert_int_equal(1, kit_count(buf_str(&plain), "\"discardedBytes\":300"));
 }
 
+/* A segment that ends with `frames` frames in all, of which all but the first hold nothing. */
+static void append_empty_frames(struct buf *part, size_t frames)
+{
+    char header[FRAME_HEADER_BYTES];
+
+    memcpy(header, part->data, sizeof header);
+    buf_append(part, "\x01\0\0", 3);
+    for (size_t i = 1; i < frames; i++) {
+        buf_append(part, header, sizeof header);
+        buf_append(part, "\x01\0\0", 3);
+    }
+}
+
+/* Nothing of ours has so many; each would cost memory, and their index would not fit. */
+static void frames_have_a_limit(void **state)
+{
+    struct kit *kit = *state;
+    scoped(buf_free) struct buf part = {0}, most = {0}, over = {0};
+    enum recover_outcome outcome = RECOVER_GONE;
+    struct error err = {0};
+
+    leave_part(kit, &part);
+    buf_append_str(&most, buf_str(&part));
+    append_empty_frames(&most, SCAN_FRAMES_MAX);
+    put_part(kit, buf_str(&most));
+    assert_int_equal(0, recover(kit, PART_NAME(0), NULL, &outcome, &err));
+    assert_int_equal(RECOVER_SEALED, outcome);
+    assert_recovered(kit, buf_str(&most));
+
+    buf_append_str(&over, buf_str(&part));
+    append_empty_frames(&over, SCAN_FRAMES_MAX + 1);
+    put_part(kit, buf_str(&over));
+    assert_int_equal(-1, recover(kit, PART_NAME(0), NULL, &outcome, &err));
+    assert_int_equal(ERROR_PROTOCOL, err.kind);
+    assert_true(fake_medium_file(kit->fake, KIT_PATH(0, ".part")).len == over.len);
+}
+
 /* Killed between the tail of a segment and the birth of the next: `first` is left as a .part. */
 static void leave_sealed_without_next(struct kit *kit, struct buf *first)
 {
@@ -385,6 +424,7 @@ int main(void)
         with_kit(second_segment_without_a_line_is_begun_anew),
         with_kit(tail_over_other_bytes_is_cut_off),
         with_kit(zeros_are_cut_off),
+        with_kit(frames_have_a_limit),
         with_kit(chain_is_ended_when_the_next_segment_was_never_born),
         with_kit(chain_is_not_ended_when_it_cannot_be_told_whether_it_goes_on),
     };
