@@ -213,6 +213,11 @@ static int exec_run(const struct exec_flags *flags, char **command, struct error
 
     if (!directory)
         return -1;
+    scoped(fd_close) int held = session_dir_hold(directory, err);
+
+    if (held < 0)
+        return -1;
+    session_dir_remove_dead();
     int status = run_command(&link, flags, session, directory, command, &end, err);
 
     if (link.pid > 0)

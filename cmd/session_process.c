@@ -66,6 +66,10 @@ static void on_terminate(uv_signal_t *handle, int number)
 
 static int serve(struct session_process *process, json_object *config, struct error *err)
 {
+    scoped(fd_close) int held = session_dir_hold(jsondoc_string(config, "/directory"), err);
+
+    if (held < 0)
+        return -1;
     process->loop = loop_new(err);
     process->loopback = process->loop ? loopback_start(process->loop, config, err) : NULL;
     if (!process->loopback)

@@ -8,6 +8,7 @@
 #include "base/jsondoc.h"
 #include "base/num.h"
 #include "base/scoped.h"
+#include "proxy/session_dir.h"
 #include "replay/format.h"
 #include "stores.h"
 #include "upload/reap.h"
@@ -117,6 +118,7 @@ static int reap_sessions(const struct options *options, struct error *err)
     if (status < 0)
         return -1;
     say_reaped(&report);
+    session_dir_remove_dead();
     if (!report.failed)
         return EXIT_OK;
     *err = report.problem;

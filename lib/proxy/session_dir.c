@@ -1,15 +1,22 @@
 #include "proxy/session_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/scoped.h"
+#include "session/ulid.h"
+
+#define DEAD_AGE_S 60 /* exec makes it, then holds it: give it the time */
 
 const char *const session_dir_tools[] = {"kubectl", "helm", NULL};
 
@@ -47,6 +54,11 @@ static bool fits(const char *parent)
            sizeof(((struct sockaddr_un *)0)->sun_path);
 }
 
+static char *fallback_parent(void)
+{
+    return xasprintf("/tmp/kubectl-hoop-%u", (unsigned)geteuid());
+}
+
 static char *parent_of_sessions(void)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -54,7 +66,7 @@ static char *parent_of_sessions(void)
 
     if (runtime && runtime[0] == '/' && fits(runtime) && session_dir_check(runtime, &unusable) == 0)
         return xasprintf("%s/kubectl-hoop", runtime);
-    return xasprintf("/tmp/kubectl-hoop-%u", (unsigned)geteuid());
+    return fallback_parent();
 }
 
 char *session_dir_create(const char *session, struct error *err)
@@ -95,4 +107,69 @@ void session_dir_remove(const char *directory)
 
     rmdir(bin);
     rmdir(directory);
+}
+
+/* ---- Alive and dead ---- */
+
+static int open_directory(const char *directory)
+{
+    return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int session_dir_hold(const char *directory, struct error *err)
+{
+    scoped(fd_close) int fd = open_directory(directory);
+
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0)
+        return error_errno(err, ERROR_CONFIG, "session directory %s", directory);
+    return fd_take(&fd);
+}
+
+/* Nobody holds it, nor is it so young that its maker may be about to. */
+static bool is_dead(const char *directory)
+{
+    scoped(fd_close) int fd = open_directory(directory);
+    struct stat status;
+
+    return fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid() &&
+           time(NULL) - status.st_mtime >= DEAD_AGE_S && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void close_directory(DIR **directory)
+{
+    if (*directory)
+        closedir(*directory);
+    *directory = NULL;
+}
+
+static unsigned remove_dead_below(const char *parent)
+{
+    scoped(close_directory) DIR *directory = opendir(parent);
+    unsigned removed = 0;
+
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        if (!ulid_is_valid(str_from(entry->d_name)))
+            continue;
+        scoped(free_text) char *path = xasprintf("%s/%s", parent, entry->d_name);
+
+        if (is_dead(path)) {
+            session_dir_remove(path);
+            removed++;
+        }
+    }
+    return removed;
+}
+
+unsigned session_dir_remove_dead(void)
+{
+    scoped(free_text) char *parent = parent_of_sessions();
+    scoped(free_text) char *fallback = fallback_parent();
+    struct error foreign = {0};
+    unsigned removed = 0;
+
+    if (session_dir_check(parent, &foreign) == 0)
+        removed += remove_dead_below(parent);
+    if (strcmp(parent, fallback) != 0 && session_dir_check(fallback, &foreign) == 0)
+        removed += remove_dead_below(fallback);
+    return removed;
 }

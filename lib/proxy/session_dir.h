@@ -9,6 +9,13 @@
  * this user that others cannot write. The path is owned by the caller; NULL: ERROR_CONFIG. */
 must_use char *session_dir_create(const char *session, struct error *err);
 
+/* A descriptor that keeps session_dir_remove_dead() off it for as long as it is open, here or in
+ * whoever inherits it. exec and the session process each hold one. -1: ERROR_CONFIG. */
+must_use int session_dir_hold(const char *directory, struct error *err);
+
+/* Removes what sessions left whose processes were all killed. Returns how many. */
+unsigned session_dir_remove_dead(void);
+
 /* Checks that `path` is a directory of this user that nobody else can write, and no link. */
 must_use int session_dir_check(const char *path, struct error *err);
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # run sets status, out, err
+# shellcheck shell=bash disable=SC2154 # run and plain_build set variables
 # disk_full.sh - no room for the recording: nothing is forwarded, one sentence says why, and work goes on when there is
 # room again, without a restart. P1, P3, P5 on a real file system.
 
@@ -47,8 +47,7 @@ test_full_disk_refuses_and_recovers() {
 
 # The same in the middle of a journal, by a write and a sync that fail.
 fail_once() {
-    PLAIN=$(dirname "$HOOP")/../../build-clang/cmd/kubectl-hoop
-    [ -x "$PLAIN" ] || PLAIN=$HOOP
+    plain_build
     new_namespace
     cat >"$TEST_DIR/script" <<'END'
 for i in 1 2 3 4 5 6 7 8; do
@@ -57,8 +56,7 @@ for i in 1 2 3 4 5 6 7 8; do
     sleep 0.4
 done
 END
-    LD_PRELOAD=$(dirname "$PLAIN")/../tests/preload/libspool_calls.so KHOOP_TEST_FAIL=$1 \
-        run "$PLAIN" exec -- sh "$TEST_DIR/script"
+    LD_PRELOAD=$preload KHOOP_TEST_FAIL=$1 run "$plain" exec -- sh "$TEST_DIR/script"
     assert_status 0
     # Some failed; those that say they succeeded are there, and all that is there is recorded.
     [ "$(grep -c ': 0$' "$TEST_DIR/out")" -lt 8 ] || fail "no call noticed: $out"

@@ -155,6 +155,37 @@ test_killed_exec_leaves_a_sealed_session_and_no_folder() {
     pkill -f '^sleep 60$' || :
 }
 
+# folder_of PID: of the session that this exec runs.
+folder_of() {
+    tr '\0' '\n' <"/proc/$(pgrep -P "$1" -f '^sh -c')/environ" | sed -n 's/^KHOOP_SESSION_DIR=//p'
+}
+
+test_folder_of_a_session_that_was_killed_whole_is_removed_and_no_other() {
+    "$HOOP" exec -q -- sh -c 'touch living; until [ -e down ]; do sleep 0.1; done' &
+    living=$!
+    "$HOOP" exec -q -- sh -c 'touch dying; until [ -e down ]; do sleep 0.1; done' &
+    dying=$!
+    wait_until 20 test -e living -a -e dying
+    living_folder=$(folder_of "$living")
+    dying_folder=$(folder_of "$dying")
+    kill -STOP "$dying"
+    kill -KILL "$(pgrep -P "$dying" -f '^kubectl-hoop session-process$')" "$dying"
+    wait "$dying" || :
+    run hoop sessions reap
+    [ -d "$dying_folder" ] || fail "a folder was removed that its session may just have made"
+    touch -d '2 minutes ago' "$living_folder" "$dying_folder"
+    run hoop sessions reap
+    [ ! -e "$dying_folder" ] || fail "reap left the folder of a dead session"
+    # exec alone keeps it.
+    touch -d '2 minutes ago' "$living_folder"
+    kill -KILL "$(pgrep -P "$living" -f '^kubectl-hoop session-process$')"
+    run hoop exec -q -- true
+    [ -d "$living_folder" ] || fail "the folder of a living session was removed"
+    touch down
+    wait "$living"
+    wait_until 5 test ! -e "$living_folder"
+}
+
 sealed() {
     [ -n "$(find "$STATE/store" -name '*.jsonl.zst' 2>/dev/null)" ]
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # run sets status, out, err
+# shellcheck shell=bash disable=SC2154 # run and plain_build set variables
 # kill.sh - P1 by the hardest proof: the session process is killed at random moments under load; every request
 # that the API server has seen must be in the recovered recording.
 
@@ -81,8 +81,8 @@ unsynced_requests() {
 kill_once() {
     local name=kill-$RANDOM-$1 exec_pid pid in_flight between
     rm -rf "$TEST_DIR/loading" "$TEST_DIR/spool.log" "$STATE/store" "$STATE/spool"
-    LD_PRELOAD=$PRELOAD KHOOP_TEST_SPOOL_LOG=$TEST_DIR/spool.log KHOOP_TEST_SYNC_DELAY_US=3000 \
-        "$PLAIN" exec -- sh "$TEST_DIR/load" "$name" >"$TEST_DIR/exec.out" 2>"$TEST_DIR/exec.err" &
+    LD_PRELOAD=$preload KHOOP_TEST_SPOOL_LOG=$TEST_DIR/spool.log KHOOP_TEST_SYNC_DELAY_US=3000 \
+        "$plain" exec -- sh "$TEST_DIR/load" "$name" >"$TEST_DIR/exec.out" 2>"$TEST_DIR/exec.err" &
     exec_pid=$!
     wait_until 20 test -e "$TEST_DIR/loading"
     sleep "0.$(printf '%03d' $((RANDOM % 400)))"
@@ -95,6 +95,7 @@ kill_once() {
         as $c | ($r | length) - ($c | length)')
     kill -CONT "$exec_pid"
     wait "$exec_pid" || :
+    assert_contains "$(cat "$TEST_DIR/exec.err")" 'its recorder died: RECOVERED what it had written'
     sleep 0.2
     audit_ids "$name" >"$TEST_DIR/seen"
     recorded_ids "$name" "$TEST_DIR/lines" >"$TEST_DIR/recorded"
@@ -102,7 +103,7 @@ kill_once() {
     echo "kill $1: $in_flight in flight, $between between written and durable, $(wc -l <"$TEST_DIR/seen") seen by the" \
         "API server, $(wc -l <"$TEST_DIR/recorded") recorded, $(wc -l <"$TEST_DIR/missing") missing"
     [ ! -s "$TEST_DIR/missing" ] || fail "requests that are not in the recording: $(head -n 3 "$TEST_DIR/missing")"
-    run "$PLAIN" verify --all
+    run "$plain" verify --all
     assert_status 8
     assert_contains "$out" RECOVERED
     [ "$between" -eq 0 ] || with_unsynced=$((with_unsynced + 1))
@@ -110,10 +111,8 @@ kill_once() {
 }
 
 test_kill_loses_no_request_that_was_forwarded() { # long
-    PLAIN=$(dirname "$(dirname "$HOOP")")/../build-clang/cmd/kubectl-hoop
-    [ -x "$PLAIN" ] || PLAIN=$HOOP # a build without sanitizers, which forbid to preload
-    PRELOAD=$(dirname "$(dirname "$PLAIN")")/tests/preload/libspool_calls.so
-    PATH=$(dirname "$PLAIN"):$PATH
+    plain_build
+    PATH=$(dirname "$plain"):$PATH
     with_unsynced=0 seen=0
     write_load
     for i in $(seq "$KILLS"); do

@@ -90,6 +90,15 @@ assert_json() {
 $(head -c 4000 <<<"$json")"
 }
 
+# plain_build: puts in `plain` a build without sanitizers, which forbid to preload, and in `preload` our library
+# for it; they are the build under test where no build-clang is beside it.
+plain_build() {
+    local build
+    build=$(cd "$(dirname "$HOOP")/.." && pwd)
+    [ ! -x "$build/../build-clang/cmd/kubectl-hoop" ] || build=$(cd "$build/../build-clang" && pwd)
+    export plain=$build/cmd/kubectl-hoop preload=$build/tests/preload/libspool_calls.so
+}
+
 # wait_until SECONDS CMD...: runs CMD, quietly, until it succeeds.
 wait_until() {
     local until=$((SECONDS + $1))
