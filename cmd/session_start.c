@@ -61,6 +61,7 @@ json_object *session_start_describe(json_object *config, const char *store,
     if (gethostname(host, sizeof host - 1) == 0)
         jsondoc_put_string(start, "host", host);
     jsondoc_put_string(start, "onRecordFailure", "block");
+    jsondoc_put_string(start, "streams", "opaque"); /* as bytes: WebSocket and SPDY are not read */
     put_config_hash(start, config, store, upstream_files);
     json_object *versions = jsondoc_put_adopt(start, "versions", json_object_new_object());
 

@@ -51,28 +51,20 @@ static void encode_with(struct buf *out, struct str data, const char *alphabet, 
     }
 }
 
-static int value_of(char c)
-{
-    const char *at = c ? memchr(standard, c, 64) : NULL;
-
-    return at ? (int)(at - standard) : -1;
-}
-
-bool decode_base64(struct buf *out, struct str text)
+/* `text` without its padding. */
+static bool decode_with(struct buf *out, struct str text, const char *alphabet)
 {
     uint32_t bits = 0;
     unsigned count = 0;
 
-    if (text.len % 4 != 0)
+    if (text.len % 4 == 1)
         return false;
-    for (int i = 0; i < 2 && text.len && text.data[text.len - 1] == '='; i++)
-        text.len--;
     for (size_t i = 0; i < text.len; i++) {
-        int value = value_of(text.data[i]);
+        const char *at = text.data[i] ? memchr(alphabet, text.data[i], 64) : NULL;
 
-        if (value < 0)
+        if (!at)
             return false;
-        bits = bits << 6 | (uint32_t)value;
+        bits = bits << 6 | (uint32_t)(at - alphabet);
         count += 6;
         if (count >= 8) {
             count -= 8;
@@ -81,6 +73,20 @@ bool decode_base64(struct buf *out, struct str text)
         }
     }
     return bits == 0 && !out->overflow;
+}
+
+bool decode_base64(struct buf *out, struct str text)
+{
+    if (text.len % 4 != 0)
+        return false;
+    for (int i = 0; i < 2 && text.len && text.data[text.len - 1] == '='; i++)
+        text.len--;
+    return decode_with(out, text, standard);
+}
+
+bool decode_base64url(struct buf *out, struct str text)
+{
+    return decode_with(out, text, url_safe);
 }
 
 void encode_base64(struct buf *out, struct str data)

@@ -27,3 +27,4 @@ void encode_base64(struct buf *out, struct str data);
 bool decode_base64(struct buf *out, struct str text);
 /* The URL alphabet, no padding (RFC 4648 section 5). */
 void encode_base64url(struct buf *out, struct str data);
+bool decode_base64url(struct buf *out, struct str text); /* strict, as decode_base64() */

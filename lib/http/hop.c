@@ -114,7 +114,25 @@ int hop_strip(struct http_head *head, struct error *err)
     return 0;
 }
 
-bool hop_is_upgrade(const struct http_head *head)
+struct str hop_upgrade(const struct http_head *head)
 {
-    return http_head_has(head, "upgrade") && http_head_has_token(head, "connection", "upgrade");
+    struct str protocol = http_head_get(head, "upgrade");
+    bool is_known =
+        str_equal_nocase(protocol, STR("websocket")) || str_equal_nocase(protocol, STR("SPDY/3.1"));
+
+    if (!is_known || head->version != 11 || http_head_count(head, "upgrade") != 1 ||
+        !http_head_has_token(head, "connection", "upgrade"))
+        return STR("");
+    return protocol;
+}
+
+int hop_strip_upgrade(struct http_head *head, struct error *err)
+{
+    struct str protocol = hop_upgrade(head);
+
+    if (hop_strip(head, err) < 0)
+        return -1;
+    http_head_add(head, "Connection", STR("Upgrade"));
+    http_head_add(head, "Upgrade", protocol);
+    return 0;
 }

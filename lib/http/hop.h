@@ -1,5 +1,5 @@
 /* hop.h - what belongs to one connection and is not passed on (RFC 9110 7.6.1). Needed for both
- * directions, on every message that is not an upgrade. */
+ * directions, on every message. */
 #pragma once
 
 #include "base/error.h"
@@ -15,5 +15,11 @@
  * answered with 400, an upstream's response becomes a 502. */
 must_use int hop_strip(struct http_head *head, struct error *err);
 
-/* Does it ask for another protocol on this connection: Upgrade, and Connection names it? */
-bool hop_is_upgrade(const struct http_head *head);
+/* The protocol that a head asks for, or changes to, on this connection: "websocket" or "SPDY/3.1",
+ * which Kubernetes knows, as the head spells it; empty when there is none. A request of HTTP/1.0
+ * has none, nor has one that names several, or others: RFC 9110 7.8 lets a server ignore it. */
+struct str hop_upgrade(const struct http_head *head);
+
+/* As hop_strip(), for a head that has an upgrade: Connection and Upgrade stand there again, and say
+ * that and nothing else. */
+must_use int hop_strip_upgrade(struct http_head *head, struct error *err);

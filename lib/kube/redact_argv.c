@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/encode.h"
 #include "base/num.h"
+#include "kube/query.h"
 #include "kube/redact_shell.h"
 
 #define TEXT_LIMIT ((size_t)4 << 20) /* a request head and an argv are far smaller */
@@ -48,27 +48,6 @@ size_t redact_text(struct buf *out, struct str text)
     return shell_text(out, text, 0);
 }
 
-/* As a form encodes it, leniently; NUL ends the copy, which no argument can hold. */
-static char *decode(struct str text)
-{
-    char *copy = xcalloc(1, text.len + 1);
-    size_t len = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        bool is_escape = text.data[i] == '%' && i + 2 < text.len &&
-                         decode_hex_digit(text.data[i + 1]) >= 0 &&
-                         decode_hex_digit(text.data[i + 2]) >= 0;
-
-        copy[len++] = text.data[i] == '+' ? ' ' : text.data[i];
-        if (is_escape) {
-            copy[len - 1] = (char)(decode_hex_digit(text.data[i + 1]) << 4 |
-                                   decode_hex_digit(text.data[i + 2]));
-            i += 2;
-        }
-    }
-    return copy;
-}
-
 static void encode(struct buf *out, const char *text)
 {
     for (; *text; text++) {
@@ -79,21 +58,11 @@ static void encode(struct buf *out, const char *text)
     }
 }
 
-/* The name of a parameter is `name`, however it is escaped. */
-static bool name_is(struct str pair, const char *name)
-{
-    char *decoded = decode(str_split(&pair, '='));
-    bool is_same = strcmp(decoded, name) == 0;
-
-    free(decoded);
-    return is_same;
-}
-
 static bool has_secret_name(struct str pair)
 {
     static const char *const others[] = {"sig", "signature", "x-amz-signature", "code", "key",
                                          "jwt", "auth"};
-    char *decoded = decode(str_split(&pair, '='));
+    char *decoded = query_decode(str_split(&pair, '='));
     struct str name = str_from(decoded);
     bool is_secret = shell_is_secret_name(name);
 
@@ -114,16 +83,16 @@ static size_t read_command(struct command *command, struct str query)
     size_t count = 0, replaced = 0;
 
     for (struct str rest = query; rest.data;)
-        count += name_is(str_split(&rest, '&'), "command");
+        count += query_name_is(str_split(&rest, '&'), "command");
     command->came = xcalloc(count + 1, sizeof *command->came);
     count = 0;
     for (struct str rest = query; rest.data;) {
         struct str pair = str_split(&rest, '&');
 
-        if (!name_is(pair, "command"))
+        if (!query_name_is(pair, "command"))
             continue;
         ignore(str_split(&pair, '='));
-        command->came[count++] = decode(pair);
+        command->came[count++] = query_decode(pair);
     }
     command->kept = redact_argv((const char *const *)command->came, &replaced);
     return replaced;
@@ -136,7 +105,7 @@ static size_t put_pair(struct buf *out, struct str pair, struct command *command
 
     if (!value.data)
         return shell_patterns(out, pair);
-    if (name_is(pair, "command")) {
+    if (query_name_is(pair, "command")) {
         const char *came = command->came[command->next], *kept = command->kept[command->next];
 
         command->next++;
@@ -173,4 +142,14 @@ size_t redact_target(struct buf *out, struct str target)
     redact_argv_free(&command.came);
     redact_argv_free(&command.kept);
     return replaced;
+}
+
+char **redact_target_command(struct str target, size_t *count)
+{
+    struct command command = {0};
+
+    ignore(str_split(&target, '?'));
+    *count += read_command(&command, target);
+    redact_argv_free(&command.came);
+    return command.kept;
 }

@@ -26,3 +26,7 @@ size_t redact_text(struct buf *out, struct str text);
  * redact_argv() leaves them, in order; those of access_token and the like replaced; all else
  * byte for byte. Returns the number replaced. */
 size_t redact_target(struct buf *out, struct str target);
+
+/* The values of `command=` in a target, decoded, as redact_argv() leaves them; owned by the caller.
+ * `count` is increased by the number replaced. */
+char **redact_target_command(struct str target, size_t *count);

@@ -9,6 +9,8 @@
 #include "base/scoped.h"
 
 #define USERS_MAX 100000
+#define SUBPROTOCOLS "Sec-WebSocket-Protocol"
+#define BEARER_SUBPROTOCOL "base64url.bearer.authorization.k8s.io."
 
 /* Appends ".<mac>" of what is in `text`. */
 static void append_mac(struct buf *text, const unsigned char key[BEARER_KEY_BYTES])
@@ -70,5 +72,59 @@ int bearer_check(struct bearer *bearer, struct str authorization,
         return error_set(err, ERROR_AUTH, "the bearer was not made by this session");
     *bearer = (struct bearer){.user = (unsigned)user,
                               .invocation = has_invocation ? invocation : STR("")};
+    return 0;
+}
+
+/* What the lines of Sec-WebSocket-Protocol name. */
+struct subprotocols {
+    struct buf others; /* joined, as kube-apiserver passes them on */
+    struct str bearer; /* encoded; borrowed from the head */
+    unsigned bearers;
+};
+
+static void sort_subprotocols(struct subprotocols *found, const struct http_head *head)
+{
+    for (size_t i = 0; i < head->field_count; i++) {
+        struct str list = head->fields[i].value;
+
+        if (!str_equal_nocase(head->fields[i].name, STR(SUBPROTOCOLS)))
+            continue;
+        while (list.data) {
+            struct str one = str_trim(str_split(&list, ','));
+
+            if (str_starts(one, STR(BEARER_SUBPROTOCOL))) {
+                found->bearer = str_skip(one, strlen(BEARER_SUBPROTOCOL));
+                found->bearers++;
+                continue;
+            }
+            buf_append_text(&found->others, found->others.len ? ", " : "");
+            buf_append_str(&found->others, one);
+        }
+    }
+}
+
+int bearer_take_subprotocol(struct http_head *head, struct buf *authorization, struct error *err)
+{
+    scoped(buf_free) struct buf others = {0};
+    struct subprotocols found = {0};
+
+    sort_subprotocols(&found, head);
+    others = found.others;
+    if (!found.bearers)
+        return 0;
+    if (others.len)
+        http_head_set(head, SUBPROTOCOLS, buf_str(&others));
+    else
+        http_head_remove(head, SUBPROTOCOLS);
+    if (found.bearers > 1)
+        return error_set(err, ERROR_AUTH, "there are several bearers among the subprotocols");
+    if (!others.len)
+        return error_set(err, ERROR_AUTH, "there is no subprotocol beside the bearer");
+    buf_append_text(authorization, "Bearer ");
+    if (found.bearer.len == 0 || found.bearer.len > 2 * BEARER_BYTES_MAX ||
+        !decode_base64url(authorization, found.bearer)) {
+        buf_clear(authorization);
+        return error_set(err, ERROR_AUTH, "the bearer among the subprotocols is no base64url");
+    }
     return 0;
 }

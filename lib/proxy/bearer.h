@@ -4,8 +4,10 @@
  * HMAC-SHA-256 over all before its dot. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "http/head.h"
 
 #define BEARER_KEY_BYTES 32
 #define BEARER_BYTES_MAX 256
@@ -25,3 +27,11 @@ must_use char *bearer_make(const unsigned char key[BEARER_KEY_BYTES], const char
 must_use int bearer_check(struct bearer *bearer, struct str authorization,
                           const unsigned char key[BEARER_KEY_BYTES], const char *session,
                           struct error *err);
+
+/* The bearer of a WebSocket client that cannot set Authorization: the subprotocol
+ * base64url.bearer.authorization.k8s.io.<base64url of it> (k8s.io/apiserver
+ * pkg/authentication/request/websocket). All such are taken out of Sec-WebSocket-Protocol, whatever
+ * comes of it. Appends "Bearer <it>" to `authorization`, nothing where there is none. ERROR_AUTH:
+ * there are several, it is no base64url, or there is no other subprotocol beside it. */
+must_use int bearer_take_subprotocol(struct http_head *head, struct buf *authorization,
+                                     struct error *err);

@@ -52,12 +52,16 @@ static void client_writable(struct conn *conn, void *context)
         client->protocol->writable(client->state);
 }
 
-/* A client that will send no more does not wait for answers either: kubectl was ended. */
+/* A client that will send no more does not wait for answers either: kubectl was ended. But one end
+ * of a stream may be ended by itself. */
 static void client_ended(struct conn *conn, void *context)
 {
     struct client *client = context;
 
     client->has_ended = true;
+    if (!client->is_finishing && client->protocol && client->protocol->ended &&
+        client->protocol->ended(client->state))
+        return;
     lose(client);
     client_finish(client);
 }

@@ -12,6 +12,8 @@ struct client_protocol {
     void *(*begin)(struct client *client);
     void (*data)(void *state, struct str bytes);
     void (*writable)(void *state);
+    /* The client's side is complete. True: it reads on. NULL: none does that. */
+    bool (*ended)(void *state);
     void (*shut)(void *state); /* no more requests; client_finish() when all is answered */
     void (*lost)(void *state); /* nobody reads any more */
     void (*free)(void *state);

@@ -1,9 +1,11 @@
-/* client_h1.c - a client that speaks HTTP/1.1: one request at a time; what it sends ahead waits. */
+/* client_h1.c - a client that speaks HTTP/1.1: one request at a time; what it sends ahead waits.
+ * After 101 there are only bytes. */
 #include <assert.h>
 
 #include "base/alloc.h"
 #include "base/scoped.h"
 #include "http/h1.h"
+#include "http/hop.h"
 #include "proxy/client.h"
 #include "proxy/status.h"
 
@@ -11,7 +13,12 @@
 #define UNCREDITED_HIGH ((size_t)256 << 10)
 #define UNCREDITED_LOW ((size_t)64 << 10)
 
-enum h1_state { H1_IN_HEAD, H1_IN_BODY, H1_WAITING /* for the answer's end */ };
+enum h1_state {
+    H1_IN_HEAD,
+    H1_IN_BODY,
+    H1_WAITING,  /* for the answer's end */
+    H1_SWITCHED, /* 101 was answered */
+};
 
 struct h1_stream {
     struct client *client;
@@ -23,6 +30,7 @@ struct h1_stream {
     struct loop_job again; /* reads what is ahead */
     char *method;
     int version;
+    bool is_upgrade; /* what comes ahead is no request: unless 101 is answered, nobody wants it */
     bool keeps_open;
     enum h1_framing framing; /* of the answer */
     bool has_responded, is_answered;
@@ -70,15 +78,38 @@ static void finish_message(struct h1_stream *h1)
     loop_later(h1->client->gateway->config.loop, &h1->again);
 }
 
+/* What came ahead, and what comes, is the stream's; it ends with the connection. */
+static void switch_protocol(struct h1_stream *h1, const struct http_head *head)
+{
+    scoped(buf_free) struct buf bytes = {0};
+    struct error err = {0};
+
+    h1->has_responded = true;
+    h1->keeps_open = false;
+    h1->framing = H1_UNTIL_CLOSE;
+    if (h1_write_response(&bytes, head, H1_NO_BODY, H1_KEEP, &err) < 0) {
+        client_abort(h1->client); /* never: it was read by the same rules */
+        return;
+    }
+    write_out(h1, &bytes);
+    h1->state = H1_SWITCHED;
+    loop_later(h1->client->gateway->config.loop, &h1->again);
+}
+
 static void h1_respond(void *stream, const struct http_head *head, bool is_all)
 {
     struct h1_stream *h1 = stream;
     scoped(buf_free) struct buf bytes = {0};
     struct error err = {0};
 
+    if (head->status == 101) {
+        switch_protocol(h1, head);
+        return;
+    }
     h1->has_responded = true;
     h1->framing = h1_framing_of_response(head, str_from(h1->method), h1->version);
-    if (h1->state == H1_IN_BODY || h1->framing == H1_UNTIL_CLOSE || h1->client->is_shut)
+    if (h1->state == H1_IN_BODY || h1->framing == H1_UNTIL_CLOSE || h1->client->is_shut ||
+        h1->is_upgrade)
         h1->keeps_open = false;
     if (h1_write_response(&bytes, head, h1->framing, h1->keeps_open ? H1_KEEP : H1_CLOSE, &err) <
         0) {
@@ -212,6 +243,7 @@ static void start_exchange(struct h1_stream *h1, struct http_head *head)
     h1->method = str_dup(head->method);
     h1->version = head->version;
     h1->keeps_open = h1_keeps_open(head);
+    h1->is_upgrade = hop_upgrade(head).len > 0;
     h1->has_responded = h1->is_answered = false;
     h1->uncredited = 0;
     h1->state = has_body ? H1_IN_BODY : H1_WAITING;
@@ -309,6 +341,9 @@ static void read_all(struct h1_stream *h1, struct str in)
         case H1_WAITING:
             wait_ahead(h1, in);
             return;
+        case H1_SWITCHED:
+            give_data(h1, in);
+            return;
         }
     }
 }
@@ -324,7 +359,8 @@ static void read_ahead(void *context)
         h1->is_paused = false;
         conn_resume(h1->client->conn);
     }
-    if (h1->client->is_shut && !ahead.len && !h1_reader_has_begun(&h1->reader))
+    if (h1->state == H1_IN_HEAD && h1->client->is_shut && !ahead.len &&
+        !h1_reader_has_begun(&h1->reader))
         client_finish(h1->client);
     read_all(h1, buf_str(&ahead));
 }
@@ -356,6 +392,19 @@ static void h1_client_writable(void *state)
     h1->is_full = false;
     if (h1->exchange)
         exchange_client_writable(h1->exchange);
+}
+
+static bool h1_client_ended(void *state)
+{
+    struct h1_stream *h1 = state;
+
+    if (h1->state != H1_SWITCHED || !h1->exchange)
+        return false;
+    if (h1->ahead.len)
+        read_ahead(h1);
+    if (h1->exchange)
+        exchange_stream_ended(h1->exchange);
+    return true;
 }
 
 static void h1_client_shut(void *state)
@@ -392,6 +441,7 @@ const struct client_protocol client_h1 = {
     .begin = h1_client_begin,
     .data = h1_client_data,
     .writable = h1_client_writable,
+    .ended = h1_client_ended,
     .shut = h1_client_shut,
     .lost = h1_client_lost,
     .free = h1_client_free,

@@ -58,6 +58,7 @@ void exchange_free(struct exchange **exchange)
     free(x->source_ip);
     free(x->invocation);
     free(x->client_audit_id);
+    free(x->upgrade);
     free(x);
     *exchange = NULL;
 }
@@ -75,6 +76,7 @@ void exchange_finish(struct exchange *exchange, enum outcome outcome)
         return;
     exchange->is_done = true;
     exchange->gateway->unsent_bytes -= exchange->unsent_bytes;
+    loop_timer_stop(&exchange->linger);
     count_wire(exchange);
     upstream_wait_cancel(&exchange->credential_wait);
     upstream_call_cancel(&exchange->call);
@@ -219,6 +221,8 @@ static void line_up_request(struct exchange *exchange, uint64_t number, struct c
     /* All of it stands behind one number: one commit. */
     for (size_t i = 0; i < body_count; i++)
         gate_push_adopt(&exchange->request, GATE_DATA, number, NULL, chunk_share(body[i]));
+    if (exchange->upgrade) /* after 101 there is more to come */
+        return;
     if (exchange->trailers)
         number = record_body_end(exchange->record, DIRECTION_REQUEST, exchange->trailers);
     gate_push_adopt(&exchange->request, GATE_END, number, take(exchange->trailers), NULL);

@@ -46,6 +46,8 @@ struct exchange_request {
 struct exchange *exchange_start(struct gateway *gateway, struct exchange_request *request);
 void exchange_request_data(struct exchange *exchange, struct str bytes);
 void exchange_request_end(struct exchange *exchange, const struct http_head *trailers);
+/* Of an exchange that was answered with 101: the client has ended its side, and still reads. */
+void exchange_stream_ended(struct exchange *exchange);
 /* The client has reset the stream, or is gone. The stream is not told anything any more.
  * `undelivered` bytes of the answer's body never left. */
 void exchange_client_gone(struct exchange *exchange, size_t undelivered);

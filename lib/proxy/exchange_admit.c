@@ -58,9 +58,15 @@ static bool refuse(struct exchange *exchange, int code, const char *message)
 static bool check_bearer(struct exchange *exchange, struct error *err)
 {
     struct gateway *gateway = exchange->gateway;
-    struct str shown = http_head_get(exchange->head, "Authorization");
+    scoped(secret_buf_free) struct buf subprotocol = {.limit = 4 * BEARER_BYTES_MAX};
     struct bearer bearer = {0};
 
+    if (!buf_reserve(&subprotocol, subprotocol.limit) ||
+        bearer_take_subprotocol(exchange->head, &subprotocol, err) < 0)
+        return false;
+    struct str shown = http_head_has(exchange->head, "Authorization")
+                           ? http_head_get(exchange->head, "Authorization")
+                           : buf_str(&subprotocol);
     if (http_head_count(exchange->head, "Authorization") > 1 ||
         bearer_check(&bearer, shown, gateway->config.bearer_key, gateway->session, err) < 0)
         return false;
@@ -91,18 +97,18 @@ static void plan_body(struct exchange *exchange, const struct exchange_request *
 static bool admit_request(struct exchange *exchange, struct exchange_request *request)
 {
     struct http_head *head = exchange->head;
-    bool is_upgrade = hop_is_upgrade(head);
+    struct str upgrade = hop_upgrade(head);
     struct str audit_id = http_head_get(head, "Audit-ID");
     struct error err = {0};
 
     if (request->refused_status)
         return refuse(exchange, request->refused_status, request->problem);
-    if (is_upgrade)
-        return refuse(exchange, 501,
-                      "kubectl-hoop: exec, attach, port-forward and cp (upgraded "
-                      "connections) are not supported by this release");
-    if (hop_strip(head, &err) < 0)
+    if (upgrade.len && request->has_body)
+        return refuse(exchange, 400, "kubectl-hoop: a request with Upgrade has no body");
+    if ((upgrade.len ? hop_strip_upgrade(head, &err) : hop_strip(head, &err)) < 0)
         return refuse(exchange, 400, err.text);
+    if (upgrade.len)
+        exchange->upgrade = str_dup(upgrade);
     if (audit_id.data)
         exchange->client_audit_id = str_dup(audit_id);
     plan_body(exchange, request);

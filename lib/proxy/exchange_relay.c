@@ -90,12 +90,13 @@ static bool is_authorized(struct exchange *exchange)
 
 static void send_head(struct exchange *exchange)
 {
-    enum upstream_body body = !exchange->has_body  ? UPSTREAM_NO_BODY
-                              : exchange->is_whole ? UPSTREAM_WHOLE
-                                                   : UPSTREAM_STREAMED;
+    enum upstream_body body = exchange->upgrade     ? UPSTREAM_UPGRADE
+                              : !exchange->has_body ? UPSTREAM_NO_BODY
+                              : exchange->is_whole  ? UPSTREAM_WHOLE
+                                                    : UPSTREAM_STREAMED;
 
     prepare_head(exchange);
-    exchange->outcome.forwarded = FORWARDED_HEAD;
+    exchange->outcome.forwarded = exchange->upgrade ? FORWARDED_ALL : FORWARDED_HEAD;
     exchange->outcome.forwarded_mono_us = clock_now().mono_us;
     upstream_call_head_adopt(exchange->call, take(exchange->head), body);
 }
@@ -104,7 +105,8 @@ static void send_data(struct exchange *exchange, struct chunk *chunk)
 {
     size_t len = chunk_bytes(chunk).len;
 
-    exchange->outcome.forwarded = FORWARDED_PARTIAL;
+    if (!exchange->is_stream) /* there the request was all forwarded before */
+        exchange->outcome.forwarded = FORWARDED_PARTIAL;
     exchange->outcome.delivered[DIRECTION_REQUEST] += len;
     upstream_call_data(exchange->call, chunk);
     if (!exchange->is_whole)
@@ -141,7 +143,8 @@ static void send_gates(struct exchange *exchange, int64_t now_us)
             assert(!exchange->is_request_over && exchange->request.first->kind == GATE_HEAD);
             if (!is_authorized(exchange))
                 return;
-            exchange->call = upstream_call_open(exchange->upstream, &upstream_events, exchange);
+            exchange->call = (exchange->upgrade ? upstream_call_open_upgrade : upstream_call_open)(
+                exchange->upstream, &upstream_events, exchange);
             return;
         }
         if (!exchange->is_ready || upstream_call_queued(exchange->call) >= UPSTREAM_QUEUED_HIGH)
@@ -287,7 +290,9 @@ static void upstream_head(void *context, struct http_head *head, bool is_all)
     exchange->outcome.answered_mono_us = clock_now().mono_us;
     if (head->status == 401)
         exchange_credential_refused(exchange);
-    if (hop_strip(head, &err) < 0) {
+    if (head->status == 101 && exchange_open_stream(exchange, head, &err) == 0)
+        return;
+    if (err.kind || hop_strip(head, &err) < 0) {
         scoped(free_text) char *text =
             xasprintf("kubectl-hoop: the API server's answer cannot be passed on: %s", err.text);
         upstream_call_cancel(&exchange->call);

@@ -53,6 +53,10 @@ struct exchange {
     char *client_audit_id; /* the client's own, or NULL */
 
     bool is_head;               /* the method is HEAD: no answer has a body */
+    char *upgrade;              /* the protocol that is asked for; NULL: none */
+    bool is_stream;             /* and 101 came: bytes both ways, until one side ends */
+    struct loop_timer *linger;  /* of a stream whose client has ended its side */
+    uint64_t lingered_at;       /* bytes of the answer by then */
     bool has_body, is_whole;    /* of the request */
     struct buf whole;           /* is_whole: its body, until it is recorded; owned */
     struct http_head *trailers; /* of the request, until they are lined up; owned */
@@ -126,6 +130,13 @@ void exchange_finish(struct exchange *exchange, enum outcome outcome);
 void exchange_set_reason(struct exchange *exchange, const char *text);
 /* The client sees that it broke off. */
 void exchange_abort_client(struct exchange *exchange);
+
+/* ---- exchange_stream.c: after 101 ---- */
+
+/* Records and lines up the answer `head`; from here on bodies are a stream. ERROR_PROTOCOL: it
+ * changes to what was not asked for. */
+must_use int exchange_open_stream(struct exchange *exchange, struct http_head *head,
+                                  struct error *err);
 
 /* ---- exchange_admit.c ---- */
 

@@ -80,6 +80,7 @@ void record_forget(struct exchange_record **record)
     http_head_delete(&r->trailers[0]);
     http_head_delete(&r->trailers[1]);
     request_info_free(&r->info);
+    buf_free(&r->target);
     free((char *)r->invocation.data);
     free(r);
     *record = NULL;
@@ -147,6 +148,15 @@ uint64_t record_request(struct exchange_record *record, struct record_request *r
 uint64_t record_response(struct exchange_record *record, const struct http_head *head)
 {
     struct command *command = command_for(record, COMMAND_RESPONSE);
+
+    command->head = head_clone(head);
+    command->bytes += head_bytes(command->head);
+    return recorder_put(command);
+}
+
+uint64_t record_stream_open(struct exchange_record *record, const struct http_head *head)
+{
+    struct command *command = command_for(record, COMMAND_STREAM_OPEN);
 
     command->head = head_clone(head);
     command->bytes += head_bytes(command->head);

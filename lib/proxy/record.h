@@ -54,9 +54,12 @@ uint64_t record_request(struct exchange_record *record, struct record_request *r
                         struct receipt **receipt);
 /* A head of the answer, interim ones included. */
 uint64_t record_response(struct exchange_record *record, const struct http_head *head);
+/* After the answer 101, whose head this is: bodies from now on are those of a stream, opaque (we do
+ * not read WebSocket or SPDY), withheld where the resource bears secrets. */
+uint64_t record_stream_open(struct exchange_record *record, const struct http_head *head);
 /* The next bytes of a body, as on the wire. The chunk is shared. */
 uint64_t record_body(struct exchange_record *record, enum direction of, struct chunk *chunk);
-/* That body is over; `trailers` may be NULL. */
+/* That body is over, or that half of the stream; `trailers` may be NULL. */
 uint64_t record_body_end(struct exchange_record *record, enum direction of,
                          const struct http_head *trailers);
 

@@ -7,6 +7,8 @@
 #include "base/hash.h"
 #include "base/jsondoc.h"
 #include "base/scoped.h"
+#include "base/utf8.h"
+#include "kube/query.h"
 #include "kube/redact.h"
 #include "kube/redact_argv.h"
 #include "proxy/recorder_command.h"
@@ -189,6 +191,17 @@ struct body_step {
     bool failed;
 };
 
+static const char *const outcome_words[] = {
+    [OUTCOME_OK] = "ok",
+    [OUTCOME_REFUSED] = "refused",
+    [OUTCOME_UNREACHABLE] = "unreachable",
+    [OUTCOME_CLIENT_GONE] = "client_gone",
+    [OUTCOME_UPSTREAM_RESET] = "upstream_reset",
+    [OUTCOME_TRUNCATED] = "truncated",
+    [OUTCOME_GATEWAY_END] = "gateway_end",
+    [OUTCOME_UNKNOWN] = "unknown",
+};
+
 static const char *const direction_words[] = {"request", "response"};
 
 static struct buf *begin_body(struct body_step *step, uint64_t offset, uint64_t covers)
@@ -199,6 +212,19 @@ static struct buf *begin_body(struct body_step *step, uint64_t offset, uint64_t 
     event_uint(line, "offset", offset);
     event_uint(line, "covers", covers);
     return line;
+}
+
+static const char *const side_words[] = {"client", "upstream"};
+
+/* What crossed together stays together: one line, whatever the bytes are. */
+static int write_stream_data(struct body_step *step, const struct redact_piece *piece)
+{
+    struct buf *line = begin_for(step->record, "stream.data", &step->at);
+
+    event_text(line, "direction", side_words[step->of]);
+    event_uint(line, "offset", piece->offset);
+    event_run(line, piece->data, utf8_is_valid(piece->data) ? ESCAPE_TEXT : ESCAPE_LATIN1);
+    return append(step->record->recording, "stream.data", &step->at, step->err);
 }
 
 /* Text and bytes that are no text stand in lines of their own; the last one covers what is left. */
@@ -238,6 +264,13 @@ static int write_withheld(struct body_step *step, const struct redact_piece *pie
     return append(step->record->recording, "withheld", &step->at, step->err);
 }
 
+static int write_kind(struct body_step *step, const struct redact_piece *piece)
+{
+    if (piece->kind == PIECE_WITHHELD)
+        return write_withheld(step, piece);
+    return step->record->is_stream ? write_stream_data(step, piece) : write_bytes(step, piece);
+}
+
 static void write_piece(void *context, const struct redact_piece *piece)
 {
     struct body_step *step = context;
@@ -245,8 +278,7 @@ static void write_piece(void *context, const struct redact_piece *piece)
     if (step->failed)
         return;
     step->record->end[step->of] = piece->offset + piece->covers;
-    step->failed =
-        (piece->kind == PIECE_BYTES ? write_bytes(step, piece) : write_withheld(step, piece)) < 0;
+    step->failed = write_kind(step, piece) < 0;
 }
 
 /* What was withheld since the last look, added to the recording's count. */
@@ -297,6 +329,13 @@ static int write_body_end(struct command *command, struct error *err)
     http_head_delete(&record->trailers[command->of]);
     record->trailers[command->of] = take(command->head);
     return write_trailers(&step, record->trailers[command->of]);
+}
+
+static int write_end(struct command *command, struct error *err)
+{
+    if (command->record->is_stream && !command->record->ended_by)
+        command->record->ended_by = side_words[command->of];
+    return write_body_end(command, err);
 }
 
 /* ---- A body that was read whole: its hash stands in the request line, before it ---- */
@@ -421,6 +460,8 @@ static int write_request(struct command *command, struct error *err)
     sha256(buf_str(line), hash);
     receipt_fill(command->receipt, hash);
     atomic_fetch_add_explicit(&record->recording->requests, 1, memory_order_relaxed);
+    if (http_head_has(command->head, "Upgrade"))
+        buf_append_str(&record->target, command->head->target);
     if (!command->is_whole)
         return 0;
     redact_free(&record->redact[DIRECTION_REQUEST]);
@@ -456,7 +497,7 @@ static int write_credential(struct exchange_record *record, const struct instant
 static int write_response(struct command *command, struct error *err)
 {
     struct exchange_record *record = command->record;
-    bool is_interim = command->head->status < 200;
+    bool is_interim = command->head->status < 200; /* 101 too: its stream is opened apart */
 
     if (!is_interim && !record->redact[DIRECTION_RESPONSE])
         record->redact[DIRECTION_RESPONSE] =
@@ -477,6 +518,69 @@ static int write_response(struct command *command, struct error *err)
     return is_made ? write_credential(record, &command->at, err) : 0;
 }
 
+/* ---- Streams ---- */
+
+static void put_argv(struct buf *line, struct exchange_record *record)
+{
+    size_t withheld = 0;
+    scoped(redact_argv_free) char **argv =
+        redact_target_command(buf_str(&record->target), &withheld);
+
+    if (!argv[0])
+        return;
+    event_array(line, "argv");
+    for (size_t i = 0; argv[i]; i++)
+        event_text(line, NULL, argv[i]);
+    event_array_end(line);
+}
+
+/* What exec and attach ask for (PodExecOptions). */
+static void put_exec_options(struct buf *line, struct exchange_record *record)
+{
+    struct str target = buf_str(&record->target);
+    scoped(free_text) char *container = query_value(target, "container");
+    scoped(free_text) char *tty = query_value(target, "tty");
+
+    put_argv(line, record);
+    event_text(line, "container", container);
+    event_bool(line, "tty", tty && (strcmp(tty, "true") == 0 || strcmp(tty, "1") == 0));
+}
+
+/* From here on bytes are not those of a media type: what redact cannot read it withholds. */
+static int write_stream_open(struct command *command, struct error *err)
+{
+    struct exchange_record *record = command->record;
+    const struct http_head *head = command->head;
+    scoped(http_head_free) struct http_head bytes = {0};
+    struct str websocket = http_head_get(head, "Sec-WebSocket-Protocol");
+
+    record->is_stream = true;
+    http_head_add(&bytes, "Content-Type", STR("application/octet-stream"));
+    for (int of = DIRECTION_REQUEST; of <= DIRECTION_RESPONSE; of++) {
+        redact_free(&record->redact[of]);
+        record->redact[of] = start_redact(record, (enum direction)of, &bytes, false);
+    }
+    struct buf *line = begin_for(record, "stream.open", &command->at);
+    event_string(line, "protocol", http_head_get(head, "Upgrade"));
+    put_if_any(line, "subprotocol",
+               websocket.data ? websocket : http_head_get(head, "X-Stream-Protocol-Version"));
+    if (str_is(record->info.subresource, "exec") || str_is(record->info.subresource, "attach"))
+        put_exec_options(line, record);
+    return append(record->recording, "stream.open", &command->at, err);
+}
+
+static int write_stream_close(struct command *command, struct error *err)
+{
+    struct exchange_record *record = command->record;
+    struct buf *line = begin_for(record, "stream.close", &command->at);
+
+    event_text(line, "outcome", outcome_words[command->outcome->outcome]);
+    event_text(line, "endedBy", record->ended_by);
+    return append(record->recording, "stream.close", &command->at, err);
+}
+
+/* ---- The end ---- */
+
 /* A body that was cut still has what its last bytes were withheld as. */
 static int end_bodies(struct command *command, struct error *err)
 {
@@ -487,17 +591,6 @@ static int end_bodies(struct command *command, struct error *err)
     }
     return 0;
 }
-
-static const char *const outcome_words[] = {
-    [OUTCOME_OK] = "ok",
-    [OUTCOME_REFUSED] = "refused",
-    [OUTCOME_UNREACHABLE] = "unreachable",
-    [OUTCOME_CLIENT_GONE] = "client_gone",
-    [OUTCOME_UPSTREAM_RESET] = "upstream_reset",
-    [OUTCOME_TRUNCATED] = "truncated",
-    [OUTCOME_GATEWAY_END] = "gateway_end",
-    [OUTCOME_UNKNOWN] = "unknown",
-};
 
 static const char *const forwarded_words[] = {
     [FORWARDED_NONE] = "none",
@@ -533,7 +626,7 @@ static int write_complete(struct command *command, struct error *err)
     const struct record_outcome *outcome = command->outcome;
     uint64_t withheld;
 
-    if (end_bodies(command, err) < 0)
+    if (end_bodies(command, err) < 0 || (record->is_stream && write_stream_close(command, err) < 0))
         return -1;
     withheld = record->withheld[0] + record->withheld[1];
     struct buf *line = begin_for(record, "complete", &command->at);
@@ -569,10 +662,12 @@ int record_write(struct recording *recording, struct command *command, struct er
         return write_request(command, err);
     case COMMAND_RESPONSE:
         return write_response(command, err);
+    case COMMAND_STREAM_OPEN:
+        return write_stream_open(command, err);
     case COMMAND_BODY:
         return write_body(command, err);
     case COMMAND_BODY_END:
-        return write_body_end(command, err);
+        return write_end(command, err);
     case COMMAND_COMPLETE:
         return write_complete(command, err);
     case COMMAND_OPEN:

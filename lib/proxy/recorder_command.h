@@ -16,6 +16,7 @@ enum command_kind {
     COMMAND_EVENT,
     COMMAND_REQUEST,
     COMMAND_RESPONSE,
+    COMMAND_STREAM_OPEN,
     COMMAND_BODY,
     COMMAND_BODY_END,
     COMMAND_COMPLETE,
@@ -37,7 +38,7 @@ struct command {
     char *invocation;     /* EVENT */
     struct exchange_record *record;
     enum direction of;         /* BODY, BODY_END */
-    struct http_head *head;    /* REQUEST, RESPONSE; BODY_END: trailers */
+    struct http_head *head;    /* REQUEST, RESPONSE, STREAM_OPEN; BODY_END: trailers */
     struct request_info *info; /* REQUEST */
     char *user, *source_ip;    /* REQUEST */
     bool is_refused, is_whole; /* REQUEST */
@@ -155,6 +156,9 @@ struct exchange_record {
     uint64_t end[2];               /* of the decoded body, as far as it is recorded */
     struct http_head *trailers[2]; /* owned */
     uint64_t withheld[2];
+    struct buf target;    /* of a request for an upgrade: what exec was asked to do */
+    bool is_stream;       /* 101 was answered */
+    const char *ended_by; /* the side of a stream that ended first; NULL: none yet */
 };
 /* Frees what the recorder keeps of an exchange. */
 void record_forget(struct exchange_record **record);

@@ -42,6 +42,7 @@ struct upstream {
 
 static const struct conn_events link_events;
 static void find_links(struct upstream *upstream);
+static void call_join(struct upstream_call *call, struct link *link);
 
 /* ---- Links ---- */
 
@@ -98,11 +99,11 @@ static void link_rest(struct link *link)
 
 static bool link_has_room(const struct link *link)
 {
-    return link->conn && link->is_usable && !link->is_shut && conn_is_open(link->conn) &&
-           link->calls < link->protocol->capacity(link);
+    return link->conn && !link->is_reserved && link->is_usable && !link->is_shut &&
+           conn_is_open(link->conn) && link->calls < link->protocol->capacity(link);
 }
 
-static void link_dial(struct upstream *upstream)
+static struct link *link_dial(struct upstream *upstream, const char *alpn)
 {
     struct link *link = xcalloc(1, sizeof *link);
     const struct upstream_target *target = &upstream->target;
@@ -117,15 +118,18 @@ static void link_dial(struct upstream *upstream)
                                 .port = target->port,
                                 .tls = target->tls,
                                 .server_name = target->server_name,
-                                .alpn = target->tls ? "h2,http/1.1" : NULL,
+                                .alpn = target->tls ? alpn : NULL,
                                 .proxy = &target->proxy,
                             },
                             &link_events, link);
+    return link;
 }
 
 void link_is_usable(struct link *link)
 {
     link->is_usable = true;
+    if (link->reserved)
+        call_join(take(link->reserved), link);
     if (!link->calls && link->conn)
         link_rest(link);
     find_links(link->upstream);
@@ -235,10 +239,21 @@ static void call_unqueue(struct upstream_call *call)
         loop_timer_stop(&upstream->patience);
 }
 
+/* The link that is being made for it is not wanted. */
+static void call_unreserve(struct upstream_call *call)
+{
+    for (struct link *link = call->upstream->links; link; link = link->next)
+        if (link->reserved == call) {
+            link->reserved = NULL;
+            link_close(link);
+        }
+}
+
 /* Takes it away from where it is; find_links() after it. */
 static void call_close(struct upstream_call *call)
 {
     call_unqueue(call);
+    call_unreserve(call);
     call_unlink(call);
     call_free(call);
 }
@@ -268,7 +283,7 @@ void call_again(struct upstream_call *call, const struct error *err)
     struct error problem = *err;
 
     assert(!call->has_answer);
-    if (call->is_gone || call->tries >= TRIES_MAX) {
+    if (call->is_gone || call->tries >= TRIES_MAX || (call->link && call->link->is_reserved)) {
         if (call->tries >= TRIES_MAX)
             error_wrap(&problem, "tried %u times", call->tries);
         call_fail(call, call->is_given ? UPSTREAM_UNPROCESSED : UPSTREAM_UNREACHABLE, &problem);
@@ -384,7 +399,7 @@ static struct link *find_link(const struct upstream_call *call)
 /* It may still say that it takes calls. */
 static bool link_is_coming(const struct link *link)
 {
-    return link->conn && !link->is_shut &&
+    return link->conn && !link->is_shut && !link->is_reserved &&
            (!link->is_usable || link->protocol->capacity(link) == 0);
 }
 
@@ -399,7 +414,7 @@ static void dial_more(struct upstream *upstream)
     for (const struct link *link = upstream->links; link; link = link->next)
         coming += link_is_coming(link);
     while (coming < wanted && upstream->link_count < upstream->limits.links) {
-        link_dial(upstream);
+        link_dial(upstream, "h2,http/1.1");
         coming++;
     }
 }
@@ -457,8 +472,8 @@ static void call_run_job(void *context)
     }
 }
 
-struct upstream_call *upstream_call_open(struct upstream *upstream,
-                                         const struct upstream_events *events, void *context)
+static struct upstream_call *call_new(struct upstream *upstream,
+                                      const struct upstream_events *events, void *context)
 {
     struct upstream_call *call = xcalloc(1, sizeof *call);
 
@@ -473,8 +488,28 @@ struct upstream_call *upstream_call_open(struct upstream *upstream,
     if (call->next)
         call->next->previous = call;
     upstream->calls = call;
+    return call;
+}
+
+struct upstream_call *upstream_call_open(struct upstream *upstream,
+                                         const struct upstream_events *events, void *context)
+{
+    struct upstream_call *call = call_new(upstream, events, context);
+
     call_wait(call, false);
     find_links(upstream);
+    return call;
+}
+
+struct upstream_call *upstream_call_open_upgrade(struct upstream *upstream,
+                                                 const struct upstream_events *events,
+                                                 void *context)
+{
+    struct upstream_call *call = call_new(upstream, events, context);
+    struct link *link = link_dial(upstream, "http/1.1"); /* h2 knows no upgrade */
+
+    link->is_reserved = true;
+    link->reserved = call;
     return call;
 }
 
@@ -574,7 +609,9 @@ static void link_ready(struct conn *conn, void *context)
     struct link *link = context;
     bool is_h2 = strcmp(conn_alpn(conn), "h2") == 0;
 
-    link->protocol = link->upstream->spoken = is_h2 ? &link_h2 : &link_h1;
+    link->protocol = is_h2 ? &link_h2 : &link_h1;
+    if (!link->is_reserved)
+        link->upstream->spoken = link->protocol;
     link->protocol->begin(link);
 }
 
@@ -607,6 +644,10 @@ static void dial_failed(struct link *link, const struct error *err)
     uint64_t last = upstream->numbers;
 
     link_close(link);
+    if (link->is_reserved) {
+        call_fail(take(link->reserved), UPSTREAM_UNREACHABLE, err);
+        return;
+    }
     while (upstream->waiting && upstream->waiting->number <= last) {
         call_fail(upstream->waiting, UPSTREAM_UNREACHABLE, err);
         if (is_for_one)
@@ -691,7 +732,8 @@ void upstream_set_target(struct upstream *upstream, struct upstream_target *targ
     upstream->target = *target;
     *target = (struct upstream_target){0};
     for (struct link *link = upstream->links; link; link = link->next)
-        link_shut(link);
+        if (!link->reserved)
+            link_shut(link);
     find_links(upstream);
 }
 

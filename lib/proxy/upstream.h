@@ -64,10 +64,18 @@ void upstream_free(struct upstream **upstream);
 struct upstream_call *upstream_call_open(struct upstream *upstream,
                                          const struct upstream_events *events, void *context);
 
+/* For a request with Upgrade: HTTP/1.1 on a connection of its own, UPSTREAM_UPGRADE. Answered with
+ * 101, which comes as `head`, both ways are bytes: upstream_call_data() sends them as they are,
+ * upstream_call_end() ends our side, `end` says that the server has ended its own. */
+struct upstream_call *upstream_call_open_upgrade(struct upstream *upstream,
+                                                 const struct upstream_events *events,
+                                                 void *context);
+
 enum upstream_body {
     UPSTREAM_NO_BODY,
     UPSTREAM_WHOLE,    /* the caller has all of it: it is kept until it cannot be needed again */
     UPSTREAM_STREAMED, /* once a byte of it is given, it is not sent again */
+    UPSTREAM_UPGRADE,  /* none; what is given after 101 is no body */
 };
 
 /* After `ready`, once. The head has method and target as they are sent, without hop-by-hop fields;

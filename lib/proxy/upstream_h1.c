@@ -52,7 +52,8 @@ static bool h1_send_head(struct upstream_call *call, struct error *err)
 {
     scoped(buf_free) struct buf bytes = {.limit = 4 * HTTP_HEAD_BYTES_MAX};
     struct h1_link *h1 = call->link->state;
-    enum h1_framing framing = h1_framing_of_request(call->head, call->body != UPSTREAM_NO_BODY);
+    bool has_body = call->body == UPSTREAM_WHOLE || call->body == UPSTREAM_STREAMED;
+    enum h1_framing framing = h1_framing_of_request(call->head, has_body);
 
     if (h1_write_request(&bytes, call->head, framing, H1_KEEP, err) < 0)
         return false;
@@ -93,6 +94,8 @@ static void h1_send_end(struct upstream_call *call, const struct http_head *trai
     scoped(buf_free) struct buf last = {0};
     struct h1_link *h1 = call->link->state;
 
+    if (call->body == UPSTREAM_UPGRADE && call->link->conn)
+        conn_shutdown(call->link->conn);
     if (h1->framing != H1_CHUNKED)
         return;
     h1_write_last_chunk(&last, trailers);
@@ -168,7 +171,8 @@ static bool read_head(struct h1_link *h1, struct str *in)
 
     if (status == IO_AGAIN)
         return false;
-    if (status == IO_OK && head.status == 101) {
+    bool is_switch = status == IO_OK && head.status == 101;
+    if (is_switch && call->body != UPSTREAM_UPGRADE) {
         error_set(&err, ERROR_PROTOCOL, "it changed the protocol unasked");
         status = IO_FAILED;
     }
@@ -176,9 +180,10 @@ static bool read_head(struct h1_link *h1, struct str *in)
         fail(h1, UPSTREAM_BROKEN, &err);
         return false;
     }
-    if (head.status < 200)
+    if (head.status < 200 && !is_switch)
         return call_got_interim(call, &head) && h1->call == call;
-    h1->body = h1_body_of_response(&head, call->head->method);
+    h1->body = is_switch ? (struct h1_body){.framing = H1_UNTIL_CLOSE}
+                         : h1_body_of_response(&head, call->head->method);
     h1->is_in_body = true;
     h1->keeps_open = h1_keeps_open(&head) && h1->body.framing != H1_UNTIL_CLOSE;
     bool is_all =

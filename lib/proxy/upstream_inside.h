@@ -17,6 +17,8 @@ struct link {
     const struct link_protocol *protocol; /* NULL until the handshake is done */
     void *state;                          /* owned by the protocol */
     size_t calls;                         /* on it */
+    bool is_reserved;                     /* for one call, an upgrade… */
+    struct upstream_call *reserved;       /* …which waits for it; NULL: it is on it, or gone */
     bool is_usable;                       /* once: it said what it can take */
     bool is_shut;                         /* takes no more calls */
     struct loop_timer *idle;

@@ -61,12 +61,47 @@ static void bearer_check_refuses_whatever_differs(void **state)
     assert_int_equal(0, bearer_check(&bearer, str_from(right), key, SESSION, &err));
 }
 
+/* `protocols`: what is sent; NULL ends them. `left`: what goes on, NULL: nothing. */
+static void take_out(const char *const *protocols, const char *token, const char *left, int status)
+{
+    scoped(http_head_free) struct http_head head = {0};
+    scoped(buf_free) struct buf authorization = {0};
+    struct error err = {0};
+
+    for (size_t i = 0; protocols[i]; i++)
+        http_head_add(&head, "sec-websocket-protocol", str_from(protocols[i]));
+    assert_int_equal(status, bearer_take_subprotocol(&head, &authorization, &err));
+    assert_true(str_is(buf_str(&authorization), token));
+    struct str rest = http_head_get(&head, "Sec-WebSocket-Protocol");
+    assert_true(left ? str_is(rest, left) : rest.data == NULL);
+    if (status < 0)
+        assert_int_equal(ERROR_AUTH, err.kind);
+}
+
+#define TAKE(token, left, status, ...)                                                             \
+    take_out((const char *const[]){__VA_ARGS__, NULL}, token, left, status)
+
+static void subprotocol_bearer_is_taken_out_whatever_it_is(void **state)
+{
+    static const char p[] = "base64url.bearer.authorization.k8s.io.a2hvb3AxLng"; /* khoop1.x */
+
+    TAKE("", "v4.channel.k8s.io", 0, "v4.channel.k8s.io");
+    TAKE("Bearer khoop1.x", "v4.channel.k8s.io", 0, p, "v4.channel.k8s.io");
+    TAKE("Bearer khoop1.x", "a, b", 0, "a,base64url.bearer.authorization.k8s.io.a2hvb3AxLng ,\tb");
+    TAKE("", NULL, -1, p);                                                     /* nothing beside */
+    TAKE("", "a", -1, p, p, "a");                                              /* two */
+    TAKE("", "a", -1, "base64url.bearer.authorization.k8s.io.", "a");          /* empty */
+    TAKE("", "a", -1, "base64url.bearer.authorization.k8s.io.a2hvb3Ax=", "a"); /* padding */
+    TAKE("", "a", -1, "base64url.bearer.authorization.k8s.io.a+/=", "a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bearer_check_gives_back_what_was_made),
         cmocka_unit_test(bearer_check_knows_no_invocation),
         cmocka_unit_test(bearer_check_refuses_whatever_differs),
+        cmocka_unit_test(subprotocol_bearer_is_taken_out_whatever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,16 +107,63 @@ static void strip_refuses_endless_connection(void **state)
     assert_int_equal(-1, hop_strip(&head, &err));
 }
 
-static void is_upgrade_needs_both_fields(void **state)
+static void upgrade_needs_both_fields_and_a_known_protocol(void **state)
 {
-    scoped(http_head_free) struct http_head head = {0};
+    static const struct {
+        const char *connection, *upgrade;
+        int version;
+        bool is_upgrade;
+    } rows[] = {
+        {"keep-alive, upGrade", "SPDY/3.1", 11, true},
+        {"Upgrade", "WebSocket", 11, true},
+        {"Upgrade", NULL, 11, false},
+        {NULL, "websocket", 11, false},
+        {"keep-alive", "websocket", 11, false},
+        {"Upgrade", "websocket", 10, false},
+        {"Upgrade", "h2c", 11, false},
+        {"Upgrade", "websocket, h2c", 11, false},
+        {"Upgrade", "TLS/1.0", 11, false},
+        {"Upgrade", "SPDY/3", 11, false},
+        {"Upgrade", "", 11, false},
+    };
 
-    http_head_add(&head, "Connection", STR("keep-alive, upGrade"));
-    assert_false(hop_is_upgrade(&head));
-    http_head_add(&head, "Upgrade", STR("SPDY/3.1"));
-    assert_true(hop_is_upgrade(&head));
-    http_head_remove(&head, "connection");
-    assert_false(hop_is_upgrade(&head));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scoped(http_head_free) struct http_head head = {.version = rows[i].version};
+
+        if (rows[i].connection)
+            http_head_add(&head, "Connection", str_from(rows[i].connection));
+        if (rows[i].upgrade)
+            http_head_add(&head, "Upgrade", str_from(rows[i].upgrade));
+        assert_int_equal(rows[i].is_upgrade, hop_upgrade(&head).len > 0);
+    }
+}
+
+static void upgrade_named_twice_is_none(void **state)
+{
+    scoped(http_head_free) struct http_head head = {.version = 11};
+
+    http_head_add(&head, "Connection", STR("Upgrade"));
+    http_head_add(&head, "Upgrade", STR("websocket"));
+    http_head_add(&head, "Upgrade", STR("websocket"));
+    assert_int_equal(0, hop_upgrade(&head).len);
+}
+
+static void strip_upgrade_keeps_the_upgrade_alone(void **state)
+{
+    scoped(http_head_free) struct http_head head = {.version = 11};
+    struct error err = {0};
+
+    http_head_add(&head, "Connection", STR("X-Hop, Upgrade, keep-alive"));
+    http_head_add(&head, "X-Hop", STR("1"));
+    http_head_add(&head, "HTTP2-Settings", STR("AAAA"));
+    http_head_add(&head, "Upgrade", STR("websocket"));
+    http_head_add(&head, "Sec-WebSocket-Version", STR("13"));
+    assert_int_equal(0, hop_strip_upgrade(&head, &err));
+
+    assert_int_equal(3, head.field_count);
+    assert_true(str_is(http_head_get(&head, "Connection"), "Upgrade"));
+    assert_true(str_is(http_head_get(&head, "Upgrade"), "websocket"));
+    assert_true(http_head_has(&head, "Sec-WebSocket-Version"));
 }
 
 static void head_survives_being_moved_and_copied(void **state)
@@ -151,7 +198,9 @@ int main(void)
         cmocka_unit_test(strip_keeps_trailers_of_te),
         cmocka_unit_test(strip_refuses_connection_that_names_what_matters),
         cmocka_unit_test(strip_refuses_endless_connection),
-        cmocka_unit_test(is_upgrade_needs_both_fields),
+        cmocka_unit_test(upgrade_needs_both_fields_and_a_known_protocol),
+        cmocka_unit_test(upgrade_named_twice_is_none),
+        cmocka_unit_test(strip_upgrade_keeps_the_upgrade_alone),
         cmocka_unit_test(head_survives_being_moved_and_copied),
     };
 
