@@ -55,10 +55,12 @@ size_t display_columns(void)
 }
 
 /* NULL: none is wanted. */
-static const char *pager_command(void)
+static const char *pager_command(const char *configured)
 {
     const char *command = getenv("KHOOP_PAGER");
 
+    if (!command)
+        command = configured;
     if (!command)
         command = getenv("PAGER");
     if (!command)
@@ -74,9 +76,9 @@ static void run_pager(const char *command, int from)
     _exit(127);
 }
 
-void pager_start(struct pager *pager)
+void pager_start(struct pager *pager, const char *configured)
 {
-    const char *command = pager_command();
+    const char *command = pager_command(configured);
     int ends[2];
 
     if (!command || !is_able_terminal() || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO) ||

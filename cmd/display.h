@@ -23,10 +23,10 @@ struct pager {
     int terminal; /* what stdout was; valid with a pid */
 };
 
-/* What is written to stdout from here on goes to $KHOOP_PAGER, else $PAGER, else less(1), when all
- * three standard streams are a terminal that can do it and nobody but a person is there. Else, or
- * when it cannot be started, nothing happens. */
-void pager_start(struct pager *pager);
+/* What is written to stdout from here on goes to $KHOOP_PAGER, else `configured` (may be NULL),
+ * else $PAGER, else less(1), when all three standard streams are a terminal that can do it and
+ * nobody but a person is there. Else, or when it cannot be started, nothing happens. */
+void pager_start(struct pager *pager, const char *configured);
 
 /* Waits until the person has left it; stdout is the terminal again. That he left before the end is
  * no error. */

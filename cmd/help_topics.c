@@ -21,8 +21,11 @@ static void print_environment(void)
     static const struct row read[] = {
         {"KHOOP_AGENT", "who runs the command, where that is not detected"},
         {"KHOOP_CONFIG", "the configuration file, as --config"},
+        {"KHOOP_PAGER", "shows long text on a terminal, before PAGER; empty or cat: none"},
         {"KHOOP_STORE", "where recordings are, as --store"},
         {"KUBECONFIG", "with kubectl's meaning"},
+        {"NO_COLOR", "when it is set: no colours, unless --color says otherwise"},
+        {"PAGER", "shows long text on a terminal"},
         {"XDG_CONFIG_HOME", "kubectl-hoop/config.yaml is there (~/.config)"},
         {"XDG_RUNTIME_DIR", "running sessions are there (/tmp/kubectl-hoop-UID)"},
         {"XDG_STATE_HOME", "recordings and keys are there (~/.local/state)"},

@@ -30,9 +30,11 @@
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL, FORMAT_RAW };
 
+#define NOT_GIVEN (-1)
+
 struct replay_options {
     int format;
-    int colour;
+    int colour; /* NOT_GIVEN, or one of colour_choices */
     bool no_pager;
     bool bodies;
     bool no_diff;
@@ -228,11 +230,19 @@ static const char *verdict_text(const struct replay *replay)
     return text;
 }
 
+static int colour(const struct replay *replay)
+{
+    int chosen = replay->chosen.colour;
+
+    return chosen != NOT_GIVEN ? chosen
+                               : settings_choice(&replay->recordings.settings, SETTING_COLOR);
+}
+
 static struct text_options text_options(const struct replay *replay)
 {
     return (struct text_options){
         .columns = display_columns(),
-        .is_coloured = display_is_coloured(replay->chosen.colour),
+        .is_coloured = display_is_coloured(colour(replay)),
         .command = replay->chosen.command,
         .filter = &replay->filter,
         .bodies = replay->bodies,
@@ -250,7 +260,7 @@ static int show_text(struct replay *replay)
     struct text_options options = text_options(replay);
     options.verdict = verdict_text(replay);
     if (!replay->chosen.no_pager)
-        pager_start(&pager);
+        pager_start(&pager, replay->recordings.settings.values[SETTING_PAGER]);
     text_write_timeline(replay->timeline, &options, display_write, NULL);
     pager_finish(&pager);
     return EXIT_OK;
@@ -477,7 +487,7 @@ static const struct usage usage = {
 
 static int run(int argc, char **argv, struct error *err)
 {
-    scoped(replay_free) struct replay replay = {0};
+    scoped(replay_free) struct replay replay = {.chosen.colour = NOT_GIVEN};
     int ready = options_parse(&replay.options, &usage, &replay.chosen, argc, argv, err);
 
     if (ready <= 0)

@@ -16,6 +16,7 @@
 #define SHOWN_BYTES 64 /* of a text of theirs in a message */
 
 static const char *const durabilities[] = {"normal", "strict", NULL};
+static const char *const colors[] = {"auto", "always", "never", NULL}; /* enum colour */
 static const char *const failures[] = {"block", NULL};
 
 const struct setting_spec setting_specs[SETTING_COUNT] = {
@@ -41,6 +42,16 @@ const struct setting_spec setting_specs[SETTING_COUNT] = {
                          "The kubectl that recorded commands run. Without it: the first on PATH."},
     [SETTING_HELM] = {"helm", SETTING_KIND_PROGRAM, "",
                       "The helm that recorded commands run. Without it: the first on PATH."},
+    [SETTING_COLOR] =
+        {"color", SETTING_KIND_CHOICE, "auto",
+         "Colours in what is shown to people. auto: on a terminal, unless NO_COLOR is\n"
+         "set.",
+         NULL, colors},
+    [SETTING_PAGER] =
+        {"pager", SETTING_KIND_TEXT, "",
+         "The command that shows long text on a terminal; cat: none. Without it: PAGER,\n"
+         "else less.",
+         "KHOOP_PAGER"},
 };
 
 /* Keys of the design that this release does nothing with: to take one and ignore it would be to
@@ -197,6 +208,21 @@ static bool check_store(struct settings_file *file, const struct setting_spec *s
     return false;
 }
 
+static bool check_line(struct settings_file *file, const struct setting_spec *spec,
+                       struct str value, yaml_mark_t mark)
+{
+    uint32_t code;
+
+    for (struct str rest = value; rest.len; rest = str_skip(rest, utf8_next(rest, &code))) {
+        utf8_next(rest, &code);
+        if (utf8_is_control(code)) {
+            add_problem(file, mark, "%s: a control character in it", spec->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_value(struct settings_file *file, const struct setting_spec *spec,
                         struct str value, yaml_mark_t mark)
 {
@@ -205,6 +231,8 @@ static bool check_value(struct settings_file *file, const struct setting_spec *s
         return check_store(file, spec, value, mark);
     case SETTING_KIND_PROGRAM:
         return check_path(file, spec, value, mark);
+    case SETTING_KIND_TEXT:
+        return check_line(file, spec, value, mark);
     case SETTING_KIND_CHOICE:
         return check_choice(file, spec, value, mark);
     case SETTING_KIND_DURATION:

@@ -18,6 +18,8 @@ enum setting {
     SETTING_ON_RECORD_FAILURE,
     SETTING_KUBECTL,
     SETTING_HELM,
+    SETTING_COLOR,
+    SETTING_PAGER,
     SETTING_COUNT,
 };
 
@@ -27,6 +29,7 @@ enum { DURABILITY_NORMAL, DURABILITY_STRICT };
 enum setting_kind {
     SETTING_KIND_STORE,    /* a directory: absolute, or ~/…; or file:/… */
     SETTING_KIND_PROGRAM,  /* an absolute path, or ~/… */
+    SETTING_KIND_TEXT,     /* one line */
     SETTING_KIND_CHOICE,   /* one of `choices` */
     SETTING_KIND_DURATION, /* 90s, 30m, 1h30m; `least_s` to `most_s` */
 };

@@ -102,7 +102,7 @@ diff -r "$here" "$here.kept" || failed=1
 rm -r "$here.kept"
 expect 0 "*config.yaml: fine, 0 keys set" '' config validate
 sed 's/^#\([a-z-]*: .\)/\1/' "$config" >"$here/active.yaml"
-expect 0 "*active.yaml: fine, 3 keys set" '' config validate "$here/active.yaml"
+expect 0 "*active.yaml: fine, 4 keys set" '' config validate "$here/active.yaml"
 expect 2 '' "*config.yaml is there, and has no store in it (fix: write 'store: $here/s' there)" init --store "$here/s"
 expect 0 "made  $here/new.yaml *made  $here/it's: a store *" '' init --config "$here/new.yaml" --store "$here/it's: a store"
 expect 0 "*store *$here/it's: a store *" '' config view --config "$here/new.yaml"

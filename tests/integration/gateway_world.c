@@ -527,7 +527,7 @@ static void start_disk(struct world *world)
     pthread_cond_init(&world->released, NULL);
 }
 
-static void start_recorder(struct world *world, struct error *err)
+static void start_recorder(struct world *world, bool is_strict, struct error *err)
 {
     unsigned char key[FINGERPRINT_KEY_BYTES] = "a key of this installation";
 
@@ -539,6 +539,7 @@ static void start_recorder(struct world *world, struct error *err)
         recorder_start(&(struct recorder_config){.wake = wake_loop,
                                                  .context = world,
                                                  .loop = world->loop,
+                                                 .is_strict = is_strict,
                                                  .fingerprint_key = &world->fingerprint_key},
                        err);
     assert_non_null(world->recorder);
@@ -553,7 +554,7 @@ static void start_recorder(struct world *world, struct error *err)
     world->recording = recorder_open(world->recorder, &world->journal, json_object_new_object());
 }
 
-static void start_gateway(struct world *world, struct error *err)
+static void start_gateway(struct world *world, bool is_strict, struct error *err)
 {
     int64_t now_s = clock_now().unix_us / 1000000;
 
@@ -580,11 +581,12 @@ static void start_gateway(struct world *world, struct error *err)
         .recording_for = recording_for,
         .context = world,
     };
+    world->config.is_strict = is_strict;
     world->gateway = gateway_start(&world->config, err);
     assert_non_null(world->gateway);
 }
 
-struct world *world_new(void)
+static struct world *make_world(bool is_strict)
 {
     struct world *world = xcalloc(1, sizeof *world);
     struct error err = {0};
@@ -593,12 +595,22 @@ struct world *world_new(void)
     world->loop = loop_new(&err);
     assert_non_null(world->loop);
     world->wake = loop_wake_new(world->loop, woken, world);
-    start_recorder(world, &err);
+    start_recorder(world, is_strict, &err);
     world->server = listener_start(world->loop, "127.0.0.1", 0, NULL, &server_events, world, &err);
     assert_non_null(world->server);
     world->server_port = listener_port(world->server);
-    start_gateway(world, &err);
+    start_gateway(world, is_strict, &err);
     return world;
+}
+
+struct world *world_new(void)
+{
+    return make_world(false);
+}
+
+struct world *world_new_strict(void)
+{
+    return make_world(true);
 }
 
 struct world *world_new_h2(void)

@@ -70,6 +70,8 @@ struct world {
 };
 
 struct world *world_new(void);
+/* durability: strict */
+struct world *world_new_strict(void);
 /* Its API server speaks HTTP/2. */
 struct world *world_new_h2(void);
 /* Drains, closes, and fails the test where something is left over. */

@@ -63,6 +63,14 @@ expect 2 '' '*there is no request 9 in this session (fix: it has 2:*' replay $go
 expect 2 '' "*--request: '0' is no number from 1 on*" replay $good --request 0
 expect 2 '' '*there is no command 2 in this session*' replay $good --cmd 2
 expect 2 '' '*-o raw needs --body*' replay $good -o raw
+# colours as configured, unless a flag says otherwise
+mkdir -p "$here/config/kubectl-hoop"
+echo 'color: always' >"$here/config/kubectl-hoop/config.yaml"
+coloured() {
+    XDG_CONFIG_HOME=$here/config "$hoop" replay $good "$@" | grep -q "$(printf '\033')"
+}
+coloured || { echo "FAILED: color: always in the configuration" && failed=1; }
+! coloured --color auto || { echo "FAILED: --color auto over the configuration" && failed=1; }
 expect 2 '' '*only one of --cmd*' replay $good --cmd 1 --request 1
 expect 2 '' '*an argument is missing*' replay
 expect 6 '' "*no session 'nosuch'*" replay nosuch

@@ -463,6 +463,23 @@ static void answer_waits_for_the_write_and_at_most_100_ms_for_the_sync(void **st
     assert_true(wait_client(world, "event3"));
 }
 
+static void answer_waits_for_the_sync_under_strict(void **state)
+{
+    scoped(world_free) struct world *world = world_new_strict();
+
+    get(world, "/kind/api");
+    assert_true(world_run_until(world, request_arrived, WAIT_MS));
+    world_run_for(world, 200);
+    world_hold_sync(world, true);
+    served_send(world_served(world), OK);
+    assert_true(wait_written(world, "\"type\":\"response\""));
+    world_wake(world);
+    world_run_for(world, 200);
+    assert_false(client_has(world->clients, "200 OK"));
+    world_hold_sync(world, false);
+    assert_true(wait_client(world, "200 OK"));
+}
+
 static void broken_disk_forwards_nothing_and_work_goes_on_when_it_is_well(void **state)
 {
     struct world *world = *state;
@@ -683,6 +700,7 @@ int main(void)
         gateway_test(patch_of_a_secret_is_read_whole_or_refused),
         gateway_test(request_waits_for_the_sync),
         gateway_test(answer_waits_for_the_write_and_at_most_100_ms_for_the_sync),
+        cmocka_unit_test(answer_waits_for_the_sync_under_strict),
         gateway_test(broken_disk_forwards_nothing_and_work_goes_on_when_it_is_well),
         gateway_test(forwarded_and_unanswered_call_says_that_it_may_have_taken_effect),
         gateway_test(event_is_told_durable_or_lost_without_delay),
