@@ -20,6 +20,7 @@
 #include "base/scoped.h"
 #include "base/tool.h"
 #include "child.h"
+#include "kubectl_proxy.h"
 #include "proxy/control_client.h"
 #include "proxy/session_dir.h"
 #include "recorded_text.h"
@@ -155,6 +156,11 @@ static void report_exit(const char *session, const char *invocation, const struc
     jsondoc_free(&answer);
 }
 
+static void free_argv(char ***argv)
+{
+    free(*argv);
+}
+
 static int run_recorded(const char *session, const char *executable, char **argv,
                         struct child_end *end, struct error *err)
 {
@@ -175,7 +181,8 @@ static int run_recorded(const char *session, const char *executable, char **argv
     setenv("KHOOP_SESSION_DIR", session, 1);
     if (!chosen || !chosen[0])
         setenv("KUBECONFIG", kubeconfig, 1);
-    int status = child_run(executable, argv, environ, end, err);
+    scoped(free_argv) char **changed = is_outside ? NULL : kubectl_proxy_argv(argv);
+    int status = child_run(executable, changed ? changed : argv, environ, end, err);
 
     if (status < 0)
         *end = (struct child_end){.code = 126};
