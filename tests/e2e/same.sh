@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # the caller sets prefix
+# shellcheck shell=bash
 # same.sh - runs a scenario of commands twice as it is and once recorded, and compares: what is equal in the two
 # must be equal in the third, and the recording must have each command with its requests. Sourced by tests that do so.
 #
@@ -6,14 +6,24 @@
 # and leaves in the folder, for each command, NNN.out, NNN.err, NNN.status, and NNN.requests, what the cluster's
 # audit log had of it; and all command lines in `argv`.
 
+# shellcheck source=tests/e2e/audit.sh
+. "$E2E/audit.sh"
+
+prefix=same-$(printf %08d "$$") # of the names of users, namespaces, and all else that belongs to no namespace
+
+# new_certificate DIR NAME GROUP: NAME.crt and NAME.key, for a user NAME of the cluster in DIR (PEER_DIR).
+new_certificate() {
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/O=$3/CN=$2" \
+        -keyout "$2.key" -out "$2.csr" 2>openssl.log
+    openssl x509 -req -days 1 -in "$2.csr" -CA "$1/ca.crt" -CAkey "$1/ca.key" \
+        -set_serial "$RANDOM$RANDOM" -out "$2.crt" 2>>openssl.log
+}
+
 # new_user NAME: the current context's user is an administrator called NAME from here on, so that the cluster's
 # audit log tells our requests from those of others.
 new_user() {
-    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/O=system:masters/CN=$1" \
-        -keyout user.key -out user.csr 2>openssl.log
-    openssl x509 -req -days 1 -in user.csr -CA "$PEER_DIR/ca.crt" -CAkey "$PEER_DIR/ca.key" \
-        -set_serial "$RANDOM$RANDOM" -out user.crt 2>>openssl.log
-    kubectl config set-credentials "$1" --client-certificate user.crt --client-key user.key \
+    new_certificate "$PEER_DIR" "$1" system:masters
+    kubectl config set-credentials "$1" --client-certificate "$1.crt" --client-key "$1.key" \
         --embed-certs >/dev/null
     kubectl config set-context --current --user "$1" >/dev/null
 }
@@ -26,14 +36,12 @@ run_scenario() {
     kubectl create namespace "$prefix-$name" >/dev/null
     kubectl config set-context --current --namespace "$prefix-$name" >/dev/null
     mkdir "$name"
-    audit_begin=$(stat -c %s "$PEER_AUDIT_LOG")
+    audit_begin=$(audit_mark)
     SCENARIO_USER=$prefix "$@" "$BASH" "$E2E/scenario/$scenario" "$TEST_DIR/$name" "$prefix-$name"
 }
 
 # compare_scenario SCENARIO: runs it three times and compares all.
 compare_scenario() {
-    local prefix
-    prefix=same-$(printf %08d "$$")
     new_user "$prefix"
     run_scenario "$1" one
     run_scenario "$1" two
@@ -44,11 +52,13 @@ compare_scenario() {
     check_against_audit_log
 }
 
-# Puts what two runs on one server always have differently out of the way: the names of namespace and
-# folder, moments and ages. What else differs between two runs without a recording is left to `compare`.
+# Puts what two runs on one server may have differently, and equal by chance, out of the way: the names of namespace
+# and folder, moments, ages, addresses of pods and services; and the server's, which is the gateway's in the recorded
+# one. What else differs between two runs without a recording is left to `compare`.
 neutral() {
     local age='s/(^|[[:space:](])([0-9]+[dhms])+([[:space:])]|$)/\1AGE\3/g'
     sed -E -e "s/$prefix-$1/NAMESPACE/g" -e "s#$TEST_DIR/$1#DIR#g" -e 's#/tmp/[A-Z]+-[0-9]+#/tmp/DIFF#g' \
+        -e 's/\b10\.[01]\.[0-9]+\.[0-9]+\b/ADDRESS/g' -e "s#$(cat "$1/server")#SERVER#g" \
         -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9.]+( ?[-+Z][0-9:]*)?/MOMENT/g' \
         -e 's/(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? [0-9A-Z][0-9a-z]+ [0-9A-Z][0-9a-z]* [0-9: ]+([-+][0-9]{4})?/MOMENT/g' \
         -e "$age" -e "$age" "$1/$2" |
@@ -59,6 +69,7 @@ neutral() {
 # word differs between those two (a uid, a resourceVersion), any word will do.
 compare() {
     local name
+    ! cmp -s "one/$1" "rec/$1" || return 0
     for name in one two rec; do
         neutral "$name" "$1" >"$TEST_DIR/$name.neutral"
     done
@@ -78,10 +89,10 @@ compare() {
     ' "$TEST_DIR/one.neutral" "$TEST_DIR/two.neutral" "$TEST_DIR/rec.neutral"
 }
 
-# True if it is a matter of chance how many requests the command makes, or which are its own: what polls, and what
-# runs beside others.
+# True if it is a matter of chance how many requests the command makes, or which are its own: what waits for
+# something, and what runs beside others.
 is_chance() {
-    [ -e "one/$1.overlapped" ] || [ "$(wc -l <"one/$1.requests")" -ne "$(wc -l <"two/$1.requests")" ]
+    [ -e "one/$1.chance" ] || [ "$(wc -l <"one/$1.requests")" -ne "$(wc -l <"two/$1.requests")" ]
 }
 
 # compare_commands: every part of every command.
@@ -153,8 +164,7 @@ check_against_audit_log() {
     stored_lines | grep '"type":"request"' | while IFS= read -r line; do
         printf '%s\n' "$line" | audit_id
     done | sort >ids-recorded
-    tail -c "+$((audit_begin + 1))" "$PEER_AUDIT_LOG" |
-        jq -r --arg user "$prefix" 'select(.user.username | startswith($user)) | .auditID' | sort -u >ids-seen
+    audit_since "$audit_begin" "$prefix" | jq -r .auditID | sort -u >ids-seen
     assert_same_file ids-recorded ids-seen "audit ids, recorded and seen by the cluster,"
     echo "$(wc -l <ids-seen) requests, all recorded before the cluster saw them"
 }

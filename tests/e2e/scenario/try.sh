@@ -2,6 +2,8 @@
 # try.sh - what a scenario is made of (tests/e2e/same.sh says what it leaves). $1 is the folder for it, $2 the
 # namespace. `files` is a folder for input files, `tool` what `try` runs.
 set -u
+# shellcheck source=tests/e2e/audit.sh
+. "$E2E/audit.sh"
 
 out=$1
 namespace=$2
@@ -11,6 +13,8 @@ files=$out/files
 mkdir -p "$files"
 # Discovery begins anew in each run, so that each makes the same requests.
 export KUBECACHEDIR=$out/cache
+# Of the private kubeconfig in the recorded run, whatever the path of its kubectl.
+"$PEER_KUBECTL" config view --minify -o jsonpath='{.clusters[0].cluster.server}' >"$out/server"
 
 note_argv() {
     printf '%s\n' "$@" | jq -Rnc '[inputs]' >>"$out/argv"
@@ -21,12 +25,18 @@ begin() {
     count=$((count + 1))
     at=$out/$(printf %03d "$count")
     note_argv "$tool" "$@"
-    audit_at=$(stat -c %s "$PEER_AUDIT_LOG")
+    audit_at=$(audit_mark)
+    # How often it asks again is a matter of chance.
+    case " $* " in
+    *' --wait '* | *' --atomic '* | *' wait '* | *' test '* | *' delete '* | *' uninstall '* | *' drain '* | *' --force '* | *' status '*)
+        touch "$at.chance"
+        ;;
+    esac
 }
 
 # end: notes what the API server has had of our user since begin.
 end() {
-    tail -c "+$((audit_at + 1))" "$PEER_AUDIT_LOG" | grep -F "\"username\":\"$SCENARIO_USER" |
+    audit_since "$audit_at" "$SCENARIO_USER" |
         jq -r 'select(.stage == "RequestReceived") | .verb + " " + .requestURI' |
         sed "s/$namespace/NAMESPACE/g" | sort >"$at.requests"
 }
@@ -66,7 +76,7 @@ try_until() {
     done
     shift
     begin "$@"
-    touch "$at.overlapped"
+    touch "$at.chance"
     "$tool" "$@" >"$at.out" 2>"$at.err" </dev/null &
     pid=$!
     await grep -q first "$at.out" # the object must appear in a watch that has begun
