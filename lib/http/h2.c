@@ -408,7 +408,6 @@ static nghttp2_option *make_options(void)
     if (nghttp2_option_new(&options) != 0)
         abort();
     nghttp2_option_set_no_auto_window_update(options, 1);
-    nghttp2_option_set_no_closed_streams(options, 1);
     nghttp2_option_set_max_send_header_block_length(options, SEND_BLOCK_BYTES_MAX);
     return options;
 }
