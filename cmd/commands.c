@@ -257,7 +257,11 @@ bool commands_is_open(const struct commands *commands, struct str invocation)
 
 struct commands_counts commands_counts(const struct commands *commands)
 {
-    return commands->counts;
+    struct commands_counts counts = commands->counts;
+
+    for (const struct open_command *open = commands->open; open; open = open->next)
+        counts.open++;
+    return counts;
 }
 
 void commands_free(struct commands **owner)

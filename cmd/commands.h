@@ -28,6 +28,7 @@ bool commands_is_open(const struct commands *commands, struct str invocation);
 
 struct commands_counts {
     uint64_t started, outside;
+    uint64_t open; /* their end has not been told */
 };
 struct commands_counts commands_counts(const struct commands *commands);
 

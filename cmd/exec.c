@@ -1,6 +1,9 @@
 /* exec.c - `kubectl hoop exec -- CMD`: a command whose Kubernetes traffic goes through a gateway on
  * loopback for as long as it runs. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +19,7 @@
 #include "base/tool.h"
 #include "child.h"
 #include "command.h"
+#include "exec_meant.h"
 #include "options.h"
 #include "proxy/session_dir.h"
 #include "session/ulid.h"
@@ -25,6 +29,7 @@
 
 #define START_TIMEOUT_MS 60000
 #define END_TIMEOUT_MS 60000
+#define GONE_TIMEOUT_MS 10000 /* after its report: to close its files */
 
 extern char **environ;
 
@@ -34,6 +39,8 @@ struct exec_flags {
     const char *title, *agent;
     uint64_t status_fd;
     struct settings settings;
+    char **command; /* argv, borrowed */
+    char *shell[2]; /* owned; what it is when none was given */
 };
 
 static json_object *describe_labels(const struct option_list *labels, struct error *err)
@@ -197,6 +204,11 @@ static int run_command(struct session_link *link, const struct exec_flags *flags
 
     if (!executable)
         return -1;
+    scoped(free_text) char *bashrc = session_dir_path(directory, "bashrc");
+    char *bash[] = {command[0], "--rcfile", bashrc, NULL};
+
+    if (flags->shell[0] && str_ends(str_from(command[0]), STR("/bash")))
+        command = bash; /* its ~/.bashrc may set PATH or KUBECONFIG anew */
     set_environment(session, directory);
     return child_run(executable, command, environ, end, err);
 }
@@ -223,8 +235,8 @@ static int exec_run(const struct exec_flags *flags, char **command, struct error
     if (link.pid > 0)
         session_end_fetch(&result, &link, session, settings_store(&flags->settings),
                           END_TIMEOUT_MS);
-    session_link_close(&link);
-    session_dir_remove(directory);
+    if (!result.is_running && session_link_close(&link, GONE_TIMEOUT_MS))
+        session_dir_remove(directory); /* else it still serves what looks there */
     tell_status(flags->status_fd, session, status == 0, end.signal ? 128 + end.signal : end.code,
                 result.is_recorded);
     if (status == 0 && !flags->options.quiet)
@@ -233,13 +245,30 @@ static int exec_run(const struct exec_flags *flags, char **command, struct error
     return status < 0 ? -1 : child_end_like(&end);
 }
 
+/* The private kubeconfig of a session stands beside its socket. */
+static bool is_private(const char *kubeconfig)
+{
+    const char *slash = kubeconfig ? strrchr(kubeconfig, '/') : NULL;
+
+    if (!slash || strcmp(slash, "/kubeconfig") != 0)
+        return false;
+    scoped(free_text) char *directory = xstrndup(kubeconfig, (size_t)(slash - kubeconfig));
+    scoped(free_text) char *socket = session_dir_path(directory, "socket");
+    scoped(free_text) char *bash_env = session_dir_path(directory, "bash_env");
+
+    return access(socket, F_OK) == 0 && access(bash_env, F_OK) == 0;
+}
+
 static int refuse_nesting(struct error *err)
 {
     const char *session = getenv("KHOOP_SESSION");
 
-    if (!session)
+    if (session)
+        error_set(err, ERROR_CONFIG, "already inside session %.8s: it records this too", session);
+    else if (is_private(getenv("KUBECONFIG"))) /* an environment that was scrubbed */
+        error_set(err, ERROR_CONFIG, "already inside a session: it records this too");
+    else
         return 0;
-    error_set(err, ERROR_CONFIG, "already inside session %.8s: it records this too", session);
     return error_fix(err, "run the command as it is, without 'kubectl hoop exec'");
 }
 
@@ -248,28 +277,52 @@ static void free_exec_flags(struct exec_flags *flags)
     options_free(&flags->options);
     free_option_list(&flags->labels);
     settings_free(&flags->settings);
+    free(flags->shell[0]);
 }
 
-/* `kubectl exec POD -- CMD` is what fingers type. */
-static int refuse_pod(const struct options *options, struct error *err)
+static const char *users_shell(void)
 {
-    scoped(buf_free) struct buf meant = {0};
+    const char *shell = getenv("SHELL");
+    const struct passwd *entry = NULL;
 
-    if (options->operand_count == 0 && options->rest_count > 0)
+    if (shell && shell[0] == '/' && access(shell, X_OK) == 0)
+        return shell;
+    entry = getpwuid(getuid());
+    if (entry && entry->pw_shell && access(entry->pw_shell, X_OK) == 0)
+        return entry->pw_shell;
+    return "/bin/sh";
+}
+
+/* Without a command, a person gets a shell; what has no terminal has forgotten something. */
+static int choose_command(struct exec_flags *flags, struct error *err)
+{
+    flags->command = flags->options.rest;
+    if (flags->options.rest_count > 0)
         return 0;
-    if (options->operand_count == 0 || options->rest_count == 0) {
+    if (!isatty(STDIN_FILENO)) {
         error_set(err, ERROR_USAGE, "exec: no command given behind --");
         return error_fix(err, "kubectl hoop exec -- kubectl get pods");
     }
-    for (int i = 0; i < options->operand_count; i++)
-        buf_printf(&meant, "%s ", options->operands[i]);
-    buf_append_text(&meant, "--");
-    for (int i = 0; i < options->rest_count; i++)
-        buf_printf(&meant, " %s", options->rest[i]);
-    error_set(err, ERROR_USAGE,
-              "exec: '%s' stands before --: this records a command, and is not kubectl exec",
-              options->operands[0]);
-    return error_fix(err, "kubectl hoop exec -- kubectl exec %.*s", STR_ARG(buf_str(&meant)));
+    flags->shell[0] = xstrdup(users_shell()); /* getpwuid's memory is used again */
+    flags->command = flags->shell;
+    if (!flags->options.quiet)
+        log_line("no command given: this starts %s, and its end is the session's",
+                 flags->command[0]);
+    return 0;
+}
+
+/* Its reader waits for its end: the command and what it leaves behind must not hold it. */
+static int keep_status_fd(const struct exec_flags *flags, struct error *err)
+{
+    if (flags->status_fd == 0 ||
+        (flags->status_fd <= INT_MAX && fcntl((int)flags->status_fd, F_GETFD) >= 0)) {
+        if (flags->status_fd > STDERR_FILENO)
+            fcntl((int)flags->status_fd, F_SETFD, FD_CLOEXEC);
+        return 0;
+    }
+    error_set(err, ERROR_USAGE, "--status-fd %llu: not an open descriptor",
+              (unsigned long long)flags->status_fd);
+    return error_fix(err, "open it first: kubectl hoop exec --status-fd 3 -- … 3>file");
 }
 
 static const struct option_spec specs[] = {
@@ -285,10 +338,10 @@ static const struct option_spec specs[] = {
 };
 
 static const struct usage usage = {
-    "exec [flags] -- COMMAND [ARGUMENT…]",
+    "exec [flags] [-- COMMAND [ARGUMENT…]]",
     "Runs COMMAND with every kubectl, helm and other Kubernetes client in it going through a "
     "gateway on loopback that records each command, request and response before it takes "
-    "effect. The exit status is the command's own.",
+    "effect. The exit status is the command's own. Without COMMAND, at a terminal: your shell.",
     specs,
     .rest = COMPLETE_PROGRAM,
     .globals = GLOBAL_CLUSTER | GLOBAL_STORE | GLOBAL_CONFIG,
@@ -297,15 +350,17 @@ static const struct usage usage = {
 static int run(int argc, char **argv, struct error *err)
 {
     scoped(free_exec_flags) struct exec_flags flags = {0};
+
+    if (exec_meant_check(argc, argv, err) < 0)
+        return -1;
     int ready = options_parse(&flags.options, &usage, &flags, argc, argv, err);
 
     if (ready <= 0)
         return ready;
-    if (refuse_pod(&flags.options, err) < 0)
+    if (refuse_nesting(err) < 0 || keep_status_fd(&flags, err) < 0 ||
+        settings_load(&flags.settings, &flags.options, err) < 0 || choose_command(&flags, err) < 0)
         return -1;
-    if (refuse_nesting(err) < 0 || settings_load(&flags.settings, &flags.options, err) < 0)
-        return -1;
-    return exec_run(&flags, flags.options.rest, err);
+    return exec_run(&flags, flags.command, err);
 }
 
 const struct command command_exec = {

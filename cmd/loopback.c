@@ -59,7 +59,8 @@ struct loopback {
     struct control *control;
 
     char *reason;
-    uint64_t refused;
+    uint64_t refused, cut_off;
+    uint64_t running; /* commands that had not ended when CMD had */
     void (*done)(void *context, json_object *report);
     void *done_context;
 };
@@ -385,6 +386,8 @@ static json_object *report(struct loopback *loopback, const char *expect)
     jsondoc_put_int(told, "secretsWithheld", (int64_t)counts.secrets_withheld);
     jsondoc_put_int(told, "outside", (int64_t)commands_counts(loopback->commands).outside);
     jsondoc_put_int(told, "refused", (int64_t)loopback->refused);
+    jsondoc_put_int(told, "cutOff", (int64_t)loopback->cut_off);
+    jsondoc_put_int(told, "running", (int64_t)loopback->running);
     jsondoc_put_string(told, "state",
                        !expect     ? "NOT SEALED"
                        : is_stored ? "sealed"
@@ -411,6 +414,7 @@ static void on_drained(void *context)
 
     control_stop(&loopback->control);
     loopback->refused = gateway_counts(loopback->gateway).refused_unrecorded;
+    loopback->cut_off = gateway_counts(loopback->gateway).cut_off;
     gateway_free(&loopback->gateway); /* before the recordings that it points to */
     jsondoc_put_string(end, "cause", loopback->reason);
     jsondoc_put_int(end, "outside", (int64_t)commands_counts(loopback->commands).outside);
@@ -421,6 +425,7 @@ void loopback_end(struct loopback *loopback, const char *reason,
                   void (*done)(void *context, json_object *report), void *context)
 {
     loopback->reason = xstrdup(reason);
+    loopback->running = commands_counts(loopback->commands).open;
     loopback->done = done;
     loopback->done_context = context;
     gateway_drain(loopback->gateway, GRACE_MS, on_drained, loopback);

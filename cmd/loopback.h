@@ -21,8 +21,8 @@ must_use struct loopback *loopback_start(struct loop *loop, json_object *config,
 json_object *loopback_describe(const struct loopback *loopback);
 
 /* Lets short calls finish, closes the rest, seals all journals and hands them to the store; then
- * `done` once, with {"actor","commands","requests","secretsWithheld","outside","state","complete",
- * "expect"} (borrowed). */
+ * `done` once, with {"actor","commands","requests","secretsWithheld","outside","refused",
+ * "cutOff","running","state","complete","expect"} (borrowed). */
 void loopback_end(struct loopback *loopback, const char *reason,
                   void (*done)(void *context, json_object *report), void *context);
 

@@ -11,7 +11,8 @@
 struct session_end {
     json_object *report; /* owned; what the session process answered, NULL when it died */
     bool is_recorded;    /* sealed in the store, nothing missing */
-    bool is_recovered;   /* it died, and its journals were recovered here */
+    bool is_recovered;   /* it died, and what it left open was sealed here */
+    bool is_running;     /* it does not answer, and is still there */
     struct error problem;
 };
 

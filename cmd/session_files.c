@@ -31,16 +31,35 @@ static void append_quoted(struct buf *out, const char *text)
     buf_append_char(out, '\'');
 }
 
+static void append_path(struct buf *text, const char *directory)
+{
+    buf_append_text(text, "khoop_bin=");
+    append_quoted(text, directory);
+    buf_append_text(text, "/bin\ncase \"$PATH\" in \"$khoop_bin\":*) ;; *) "
+                          "export PATH=\"$khoop_bin:$PATH\" ;; esac\nunset khoop_bin\n");
+}
+
 static int write_bash_env(const char *directory, struct error *err)
 {
     scoped(buf_free) struct buf text = {0};
 
     buf_append_text(&text, "if [ -n \"${KHOOP_BASH_ENV-}\" ] && [ -r \"$KHOOP_BASH_ENV\" ]; then . "
-                           "\"$KHOOP_BASH_ENV\"; fi\nkhoop_bin=");
-    append_quoted(&text, directory);
-    buf_append_text(&text, "/bin\ncase \"$PATH\" in \"$khoop_bin\":*) ;; *) "
-                           "export PATH=\"$khoop_bin:$PATH\" ;; esac\nunset khoop_bin\n");
+                           "\"$KHOOP_BASH_ENV\"; fi\n");
+    append_path(&text, directory);
     return write_one(directory, "bash_env", buf_str(&text), err);
+}
+
+/* Read by the bash that exec starts when no command is given, in place of ~/.bashrc. */
+static int write_bashrc(const char *directory, struct error *err)
+{
+    scoped(buf_free) struct buf text = {0};
+
+    buf_append_text(&text, "if [ -r ~/.bashrc ]; then . ~/.bashrc; fi\n");
+    append_path(&text, directory);
+    buf_append_text(&text, "export KUBECONFIG=");
+    append_quoted(&text, directory);
+    buf_append_text(&text, "/kubeconfig\n");
+    return write_one(directory, "bashrc", buf_str(&text), err);
 }
 
 static int link_shims(const char *directory, const char *binary, struct error *err)
@@ -64,7 +83,7 @@ int session_files_write(const char *directory, const struct kubeconfig *kubeconf
         return error_set(err, ERROR_CONFIG, "kubeconfig: too large");
     if (write_one(directory, "kubeconfig", buf_str(&text), err) < 0 ||
         write_one(directory, "ca.crt", str_from(with->ca_pem), err) < 0 ||
-        write_bash_env(directory, err) < 0)
+        write_bash_env(directory, err) < 0 || write_bashrc(directory, err) < 0)
         return -1;
     return link_shims(directory, with->binary, err);
 }

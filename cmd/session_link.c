@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/jsondoc.h"
@@ -13,6 +14,8 @@
 #include "base/scoped.h"
 #include "proxy/control_line.h"
 #include "proxy/line.h"
+
+#define STEP_MS 2
 
 extern char **environ;
 
@@ -71,10 +74,23 @@ json_object *session_link_receive(struct session_link *link, int timeout_ms, str
     return take(answer);
 }
 
-void session_link_close(struct session_link *link)
+bool session_link_close(struct session_link *link, int timeout_ms)
 {
+    const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
+    pid_t got = -1;
+
     fd_close(&link->fd);
-    while (link->pid > 0 && waitpid(link->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    if (link->pid <= 0)
+        return true;
+    for (int waited_ms = 0;; waited_ms += STEP_MS) {
+        while ((got = waitpid(link->pid, NULL, WNOHANG)) < 0 && errno == EINTR)
+            ;
+        if (got != 0 || waited_ms >= timeout_ms)
+            break;
+        nanosleep(&step, NULL);
+    }
+    if (got == 0)
+        return false;
     link->pid = 0;
+    return true;
 }

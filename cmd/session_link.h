@@ -2,6 +2,8 @@
  * time. The pair is the lifeline too: when either side's end closes, the other knows. */
 #pragma once
 
+#include <stdbool.h>
+
 #include <json-c/json.h>
 #include <sys/types.h>
 
@@ -25,5 +27,6 @@ must_use int session_link_send(struct session_link *link, json_object *message, 
 must_use json_object *session_link_receive(struct session_link *link, int timeout_ms,
                                            struct error *err);
 
-/* Closes our end and waits until the session process is gone. */
-void session_link_close(struct session_link *link);
+/* Closes our end and waits until the session process is gone, for `timeout_ms` at most: one that
+ * was stopped would never be. False: it is still there. */
+bool session_link_close(struct session_link *link, int timeout_ms);

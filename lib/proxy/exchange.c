@@ -189,6 +189,8 @@ void exchange_journal_broke(struct exchange *exchange)
 
 void exchange_break_off(struct exchange *exchange)
 {
+    if (exchange->record)
+        exchange->gateway->counts.cut_off++;
     exchange_set_reason(exchange, "the gateway of this session has ended");
     exchange_abort_client(exchange);
     exchange_finish(exchange, OUTCOME_GATEWAY_END);

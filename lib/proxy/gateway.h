@@ -45,6 +45,7 @@ struct gateway_counts {
     uint64_t refused_unrecorded; /* 503 because the journal was broken */
     uint64_t unauthorized;       /* 401, never recorded */
     unsigned open;               /* exchanges now */
+    unsigned cut_off;            /* by gateway_drain(), recorded as gateway_end */
 };
 struct gateway_counts gateway_counts(const struct gateway *gateway);
 

@@ -20,7 +20,8 @@
 
 const char *const session_dir_tools[] = {"kubectl", "helm", NULL};
 
-static const char *const contents[] = {"socket", "kubeconfig", "ca.crt", "bash_env", NULL};
+static const char *const contents[] = {"socket",   "kubeconfig", "ca.crt",
+                                       "bash_env", "bashrc",     NULL};
 
 char *session_dir_path(const char *directory, const char *name)
 {

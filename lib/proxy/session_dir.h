@@ -1,5 +1,5 @@
 /* session_dir.h - the directory of a running loopback session, which only its user can enter:
- *   $XDG_RUNTIME_DIR/kubectl-hoop/<session>/{socket,kubeconfig,ca.crt,bash_env,bin/}
+ *   $XDG_RUNTIME_DIR/kubectl-hoop/<session>/{socket,kubeconfig,ca.crt,bash_env,bashrc,bin/}
  * or, without a usable XDG_RUNTIME_DIR, /tmp/kubectl-hoop-<uid>/<session>/. */
 #pragma once
 

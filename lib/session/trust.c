@@ -168,14 +168,20 @@ int trust_add_directory(struct trust *trust, const char *path, struct error *err
         return 0;
     if (!dir)
         return error_errno(err, ERROR_CONFIG, "trust directory %s", path);
-    for (struct dirent *entry; (entry = readdir(dir));) {
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(dir);
+
+        if (!entry && errno != 0)
+            return error_errno(err, ERROR_CONFIG, "trust directory %s", path);
+        if (!entry)
+            return passed_over;
         if (entry->d_name[0] == '.')
             continue;
         scoped(free_text) char *file = xasprintf("%s/%s", path, entry->d_name);
         if (trust_add_file(trust, file, err) < 0)
             passed_over++;
     }
-    return passed_over;
 }
 
 static bool one_matches(const char *globs, const char *name)

@@ -127,7 +127,12 @@ static int walk(struct finds *finds, const char *path, size_t key_at, bool in_st
         return 0; /* gone meanwhile */
     if (!dir)
         return error_errno(err, ERROR_UNVERIFIABLE, "read %s", path);
-    for (struct dirent *entry; (entry = readdir(dir));) {
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(dir);
+
+        if (!entry)
+            return errno == 0 ? 0 : error_errno(err, ERROR_UNVERIFIABLE, "read %s", path);
         if (entry->d_name[0] == '.' || is_other_day(finds, entry->d_name))
             continue;
         scoped(free_text) char *below = xasprintf("%s/%s", path, entry->d_name);
@@ -140,7 +145,6 @@ static int walk(struct finds *finds, const char *path, size_t key_at, bool in_st
                  walk(finds, below, key_at, in_store, depth + 1, err) < 0)
             return -1;
     }
-    return 0;
 }
 
 static char *directory_of(const char *url, struct error *err)

@@ -1,5 +1,6 @@
 #include "upload/reap.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -184,26 +185,32 @@ static void recover_all(struct reaping *reaping, const struct names *names, cons
     }
 }
 
+struct storing {
+    enum store_put_result result;
+    struct error err;
+};
+
 static void on_put(void *context, enum store_put_result result, const struct error *err)
 {
-    struct reaping *reaping = context;
+    struct storing *storing = context;
 
+    storing->result = result;
     if (result == STORE_PUT_FAILED)
-        count_failure(reaping, err);
-    else
-        reaping->report->stored++;
+        storing->err = *err;
 }
 
 static void store_one(struct reaping *reaping, const char *name)
 {
     scoped(free_text) char *path = xasprintf("%s/%s", reaping->places->spool, name);
-    struct error err = {0};
-    scoped(free_text) char *key = store_key_of_file(path, &err);
+    struct storing storing = {.result = STORE_PUT_FAILED};
+    scoped(free_text) char *key = store_key_of_file(path, &storing.err);
 
     if (key)
-        reaping->type->put(reaping->store, path, key, on_put, reaping);
-    else
-        count_failure(reaping, &err);
+        reaping->type->put(reaping->store, path, key, on_put, &storing);
+    if (storing.result != STORE_PUT_FAILED)
+        reaping->report->stored++;
+    else if (access(path, F_OK) == 0 || errno != ENOENT) /* gone: its gateway was faster */
+        count_failure(reaping, &storing.err);
 }
 
 /* What is sealed in the spool of a gateway that still runs is that gateway's to store; both may

@@ -1,13 +1,17 @@
 #include "upload/uploader.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/scoped.h"
+#include "upload/spool.h"
 
 #define RETRY_FIRST_S 1
 #define RETRY_MAX_S 60
@@ -15,8 +19,10 @@
 struct item {
     struct item *next;
     char *path;
-    int64_t due_mono_us; /* not before */
-    int64_t wait_s;      /* before the next try, when this one fails */
+    char *key;                          /* in the store; NULL: its file could not be read yet */
+    char line_sha256[SHA256_HEX_BYTES]; /* of its index line, once there is a key */
+    int64_t due_mono_us;                /* not before */
+    int64_t wait_s;                     /* before the next try, when this one fails */
     bool was_tried;
 };
 
@@ -35,8 +41,10 @@ struct uploader {
 
 static void item_free(struct item **item)
 {
-    if (*item)
+    if (*item) {
         free((*item)->path);
+        free((*item)->key);
+    }
     free(*item);
     *item = NULL;
 }
@@ -55,14 +63,45 @@ static void on_put(void *context, enum store_put_result result, const struct err
         attempt->err = *err;
 }
 
+/* What it is in the store, while its file is there to say so. */
+static int identify(struct item *item, struct error *err)
+{
+    scoped(sealed_free) struct sealed sealed = {0};
+
+    if (item->key)
+        return 0;
+    if (spool_read_sealed(item->path, &sealed, err) < 0)
+        return -1;
+    memcpy(item->line_sha256, sealed.tail.line_sha256, sizeof item->line_sha256);
+    item->key = store_key_of_file(item->path, err);
+    return item->key ? 0 : -1;
+}
+
+/* `sessions reap` may have stored it and taken it out of the spool. Then the store has its index
+ * line, whose hash we know, and data with the hash that stands there. */
+static bool was_stored_by_another(struct uploader *uploader, const struct item *item)
+{
+    scoped(source_close) struct source source = {0};
+    scoped(sealed_free) struct sealed sealed = {0};
+    struct mismatch mismatch = {0};
+    struct error err = {0};
+
+    return item->key && access(item->path, F_OK) < 0 && errno == ENOENT &&
+           uploader->type->read(uploader->store, item->key, &source, &err) == 0 &&
+           sealed_read(&sealed, &source, &mismatch, &err) == 0 &&
+           memcmp(sealed.tail.line_sha256, item->line_sha256, sizeof item->line_sha256) == 0 &&
+           sealed_check_hash(&sealed, &source, &mismatch, &err) == 0;
+}
+
 /* Out of the lock. A conflict is stored too, under another name: it does not come back. */
-static bool try_item(struct uploader *uploader, const struct item *item, struct error *problem)
+static bool try_item(struct uploader *uploader, struct item *item, struct error *problem)
 {
     struct attempt attempt = {.result = STORE_PUT_FAILED};
-    scoped(free_text) char *key = store_key_of_file(item->path, &attempt.err);
 
-    if (key)
-        uploader->type->put(uploader->store, item->path, key, on_put, &attempt);
+    if (identify(item, &attempt.err) == 0)
+        uploader->type->put(uploader->store, item->path, item->key, on_put, &attempt);
+    if (attempt.result == STORE_PUT_FAILED && was_stored_by_another(uploader, item))
+        return true;
     if (attempt.result != STORE_PUT_DONE)
         *problem = attempt.err;
     return attempt.result != STORE_PUT_FAILED;
@@ -102,7 +141,7 @@ static void wait_for_work(struct uploader *uploader, int64_t now_us, int64_t nex
         pthread_cond_wait(&uploader->changed, &uploader->lock);
         return;
     }
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)((next_us - now_us) / 1000000 + 1);
     pthread_cond_timedwait(&uploader->changed, &uploader->lock, &until);
 }
@@ -143,6 +182,17 @@ static void *work(void *context)
     return NULL;
 }
 
+/* Whose waits no jump of the clock makes longer. */
+static void init_monotonic(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 struct uploader *uploader_start(const struct store_type *type, struct store *store,
                                 struct error *err)
 {
@@ -151,7 +201,7 @@ struct uploader *uploader_start(const struct store_type *type, struct store *sto
     uploader->type = type;
     uploader->store = store;
     pthread_mutex_init(&uploader->lock, NULL);
-    pthread_cond_init(&uploader->changed, NULL);
+    init_monotonic(&uploader->changed);
     pthread_cond_init(&uploader->advanced, NULL);
     if (pthread_create(&uploader->thread, NULL, work, uploader) != 0) {
         error_set(err, ERROR_STORAGE, "uploader: no thread");
@@ -165,8 +215,10 @@ void uploader_add(void *context, const char *path, bool is_last)
 {
     struct uploader *uploader = context;
     struct item *item = xcalloc(1, sizeof *item);
+    struct error unreadable = {0};
 
     item->path = xstrdup(path);
+    ignore(identify(item, &unreadable)); /* else at the first try, which then says why */
     item->wait_s = RETRY_FIRST_S;
     pthread_mutex_lock(&uploader->lock);
     append(uploader, item);
@@ -190,6 +242,8 @@ int uploader_flush(struct uploader *uploader, struct error *err)
         item->was_tried = false;
         item->due_mono_us = 0;
     }
+    if (uploader->current) /* a try that has begun counts */
+        uploader->current->was_tried = false;
     pthread_cond_signal(&uploader->changed);
     while (has_untried(uploader))
         pthread_cond_wait(&uploader->advanced, &uploader->lock);

@@ -1,5 +1,6 @@
 /* uploader.h - takes sealed segments to the store, oldest first, in a thread of its own. What fails
- * stays in the spool and is tried again, at longer and longer intervals. */
+ * stays in the spool and is tried again, at longer and longer intervals. What another process has
+ * stored and taken out of the spool meanwhile is done. */
 #pragma once
 
 #include <stdbool.h>

@@ -110,6 +110,14 @@ static int make_parents(const char *path, struct error *err)
     return 0;
 }
 
+/* What was found there may be in memory only: its writer may have died before its sync. */
+static int sync_file(const char *path, struct error *err)
+{
+    scoped(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    return fd < 0 || fsync(fd) < 0 ? error_errno(err, ERROR_STORAGE, "sync %s", path) : 0;
+}
+
 static int copy_bytes(int from, int to)
 {
     scoped(free_text) char *step = xrealloc(NULL, STEP_BYTES);
@@ -178,7 +186,10 @@ static enum store_put_result put(struct store *store, const char *spool_path, co
         }
         if (read_content(path, &theirs, err) < 0)
             return STORE_PUT_FAILED;
-        if (!is_same(&ours, &theirs)) {
+        if (is_same(&ours, &theirs)) {
+            if (sync_file(path, err) < 0)
+                return STORE_PUT_FAILED;
+        } else {
             char *aside = conflict_path(path);
 
             free(path);
@@ -270,7 +281,12 @@ static int walk_directory(struct walk *walk, const char *key, unsigned depth, st
         return depth == 0 && errno == ENOENT
                    ? 0
                    : error_errno(err, ERROR_UNVERIFIABLE, "read %s", path);
-    for (struct dirent *entry; !walk->has_stopped && (entry = readdir(directory));) {
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = walk->has_stopped ? NULL : readdir(directory);
+
+        if (!entry)
+            return errno == 0 ? 0 : error_errno(err, ERROR_UNVERIFIABLE, "read %s", path);
         if (entry->d_name[0] == '.')
             continue;
         scoped(free_text) char *below =
@@ -279,7 +295,6 @@ static int walk_directory(struct walk *walk, const char *key, unsigned depth, st
         if (walk_entry(walk, below, depth, err) < 0)
             return -1;
     }
-    return 0;
 }
 
 static int store_dir_list(struct store *store, const char *prefix,

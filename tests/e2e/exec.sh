@@ -139,10 +139,84 @@ watch_has_ended() {
         jq -se 'any(.verb == "watch" and .stage == "ResponseComplete")'
 }
 
+# answered MEANT ARG...: exec with these arguments is refused, with what was meant.
+answered() {
+    local meant=$1
+    shift
+    run hoop exec "$@"
+    assert_status 2
+    assert_contains "$err" "(fix: $meant)"
+}
+
 test_exec_with_a_pod_name_is_answered_with_what_was_meant() {
     run kubectl hoop exec web-0 -- sh
     assert_status 2
-    assert_contains "$err" "kubectl hoop exec -- kubectl exec web-0 -- sh"
+    answered 'kubectl hoop exec -- kubectl exec web-0 -- sh' web-0 -- sh
+    answered 'kubectl hoop exec -- kubectl exec -it web-0 -- sh' -it web-0 -- sh
+    answered 'kubectl hoop exec -- kubectl exec -i -t deploy/x -- sh' deploy/x -i -t -- sh
+    answered "kubectl hoop exec -- kubectl exec -c app -n shop web-0 -- sh -c 'a b'" web-0 -c app -n shop -- sh -c 'a b'
+    answered 'kubectl hoop exec -- kubectl exec --container=app --stdin web-0 -- env' --container=app --stdin web-0 -- env
+    answered 'kubectl hoop exec --title t -- kubectl exec -it web-0 -- sh' --title t -it web-0
+    answered 'kubectl hoop exec -- kubectl exec -n shop web-0 -- ls /' -n shop web-0 ls /
+    answered 'kubectl hoop exec -- kubectl exec -it POD -- sh' -it -- sh
+    answered 'kubectl hoop exec -l a=b -- kubectl get pods -o wide' -l a=b kubectl get pods -o wide
+    run hoop exec --titel x -- true
+    assert_contains "$err" 'did you mean --title?'
+}
+
+test_exec_inside_exec_is_refused() {
+    run hoop exec -q -- kubectl hoop exec -- true
+    assert_status 78
+    assert_contains "$err" 'already inside session'
+    run hoop exec -q -- env -u KHOOP_SESSION kubectl hoop exec -- true
+    assert_status 78
+    assert_contains "$err" 'already inside a session'
+}
+
+test_calls_that_outlive_the_command_are_told() {
+    new_namespace
+    kubectl create configmap one >/dev/null
+    run hoop exec -- sh -c 'kubectl get configmaps --watch -o name >watched 2>&1 & echo $! >pid
+        until [ -s watched ]; do sleep 0.1; done'
+    assert_status 0
+    assert_contains "$err" '1 command had not ended, 1 call was still open: cut off'
+    assert_equal 1 "$(events 'select(.type == "complete" and .outcome == "gateway_end")' | wc -l)"
+    wait_until 10 has_ended "$(cat pid)"
+}
+
+has_ended() {
+    ! kill -0 "$1"
+}
+
+test_recorder_that_dies_is_told_and_the_command_goes_on() {
+    "$HOOP" exec --status-fd 5 -- sh -c 'touch up; until [ -e down ]; do sleep 0.1; done; exit 7' 5>told 2>err &
+    wait_until 20 test -e up
+    kill -KILL "$(pgrep -P $! -f '^kubectl-hoop session-process$')"
+    touch down
+    status=0
+    wait $! || status=$?
+    assert_equal 7 "$status"
+    assert_contains "$(cat err)" 'its recorder died: RECOVERED what it had written'
+    assert_json "$(cat told)" '.started and .exit == 7 and (.recorded | not)'
+    run hoop verify @last
+    assert_status 8
+}
+
+# Nothing can be recovered while it holds its locks; it is not waited for without end.
+test_recorder_that_hangs_is_told() { # long
+    "$HOOP" exec -- sh -c 'touch up; until [ -e down ]; do sleep 0.1; done; exit 7' 2>err &
+    wait_until 20 test -e up
+    recorder=$(pgrep -P $! -f '^kubectl-hoop session-process$')
+    kill -STOP "$recorder"
+    touch down
+    status=0
+    wait $! || status=$?
+    kill -CONT "$recorder"
+    assert_equal 7 "$status"
+    assert_contains "$(cat err)" 'its recorder does not answer'
+    assert_lacks "$(cat err)" RECOVERED
+    wait_until 20 hoop verify @last
+    wait_until 5 gone "$(hoop sessions list -o name | sed 's,.*/,,')"
 }
 
 test_killed_exec_leaves_a_sealed_session_and_no_folder() {
@@ -199,6 +273,11 @@ test_status_fd_tells_whether_it_ran() {
     run hoop exec -q --status-fd 5 -- sh -c 'exit 7' 5>told
     assert_status 7
     assert_json "$(cat told)" '.started and .exit == 7 and .recorded and (.session | length == 26)'
+    # Whoever reads it to its end does not wait for what the command has left behind.
+    hoop exec -q --status-fd 5 -- sh -c 'exec >/dev/null 2>&1; sleep 1000 & echo $! >pid' 5>&1 | grep -q started
+    kill "$(cat pid)"
+    run hoop exec --status-fd 9 -- true
+    assert_status 2
     run hoop exec -q --status-fd 5 --context nowhere -- true 5>told
     assert_status 78
     assert_json "$(cat told)" '(.started | not) and (.recorded | not)'

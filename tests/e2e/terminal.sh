@@ -285,3 +285,32 @@ END
     wait_until 30 hoop verify @last
     ! kill -0 "$(cat pid)" 2>/dev/null || fail "the command outlived its terminal"
 }
+
+# A ~/.bashrc that sets PATH and KUBECONFIG does not lead around the gateway.
+test_without_a_command_a_person_gets_a_shell() {
+    printf '%s\n' "export KUBECONFIG=/nowhere PATH='$PATH'" "PS1='RECORDED> '" >"$HOME/.bashrc"
+    SHELL=/bin/bash at_terminal 'kubectl-hoop exec' "$TEST_DIR/exec" <<'END'
+expect READY>
+send $RUN\r
+expect no command given: this starts /bin/bash
+expect recording session
+expect RECORDED>
+send kubectl get ns default -o name; kubectl hoop exec\r
+expect namespace/default
+expect already inside session
+expect RECORDED>
+send exit 3\r
+expect 2 commands
+expect READY>
+send echo ended-$?\r
+expect ended-3
+expect READY>
+foreground
+send exit\r
+end 0
+END
+    assert_equal '["/bin/bash"]' "$(events 'select(.type == "session.start") | .argv')"
+    run hoop exec
+    assert_status 2
+    assert_contains "$err" 'no command given'
+}

@@ -6,11 +6,14 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +22,7 @@
 #include "base/scoped.h"
 #include "session/source.h"
 #include "store-dir/store_dir.h"
+#include "upload/catalog.h"
 #include "upload/spool.h"
 
 #define KEY "v1/segments/cluster=c/date=2026-11-25/x-00000.jsonl.zst"
@@ -30,6 +34,32 @@ struct fixture {
     struct store *store;
     enum store_put_result result;
 };
+
+/* In place of the C library's: how often a file or directory was synced; a directory that breaks.
+ */
+static unsigned syncs;
+static int entries_until_broken = -1; /* < 0: never */
+
+int fsync(int fd)
+{
+    syncs++;
+    return (int)syscall(SYS_fsync, fd);
+}
+
+struct dirent *readdir(DIR *directory)
+{
+    static struct dirent *(*real)(DIR * directory);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "readdir");
+    if (entries_until_broken == 0) {
+        errno = EIO;
+        return NULL;
+    }
+    if (entries_until_broken > 0)
+        entries_until_broken--;
+    return real(directory);
+}
 
 static int setup(void **state)
 {
@@ -96,6 +126,61 @@ static void put_again_is_done_when_the_bytes_are_the_same(void **state)
     store_dir.put(fixture->store, fixture->spooled, KEY, on_put, fixture);
     assert_int_equal(STORE_PUT_DONE, fixture->result);
     assert_int_equal(-1, access(fixture->spooled, F_OK));
+}
+
+/* Whoever put it there may have died before it was on disk. */
+static void put_syncs_what_is_already_there(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+
+    store_dir.put(fixture->store, fixture->spooled, KEY, on_put, fixture);
+    assert_int_equal(0, file_write(fixture->spooled, STR("segment"), 0600, &err));
+    syncs = 0;
+    store_dir.put(fixture->store, fixture->spooled, KEY, on_put, fixture);
+    assert_int_equal(STORE_PUT_DONE, fixture->result);
+    assert_int_equal(2, syncs); /* the file and its directory */
+}
+
+static bool count_all(void *context, const struct store_object *object)
+{
+    (*(int *)context)++;
+    return true;
+}
+
+static void list_fails_when_a_directory_breaks(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    int count = 0;
+
+    store_dir.put(fixture->store, fixture->spooled, KEY, on_put, fixture);
+    assert_int_equal(0, store_dir.list(fixture->store, "v1/", count_all, &count, &err));
+    assert_int_equal(1, count);
+    for (int entries = 0; entries < 10; entries += 3) {
+        entries_until_broken = entries;
+        int status = store_dir.list(fixture->store, "v1/", count_all, &count, &err);
+
+        entries_until_broken = -1;
+        assert_int_equal(-1, status);
+        assert_int_equal(ERROR_UNVERIFIABLE, err.kind);
+    }
+}
+
+static void catalog_fails_when_a_directory_breaks(void **state)
+{
+    struct fixture *fixture = *state;
+    scoped(free_text) char *path = xasprintf("%s/store", fixture->root);
+    const struct catalog_places places = {.store = path};
+    struct error err = {0};
+
+    store_dir.put(fixture->store, fixture->spooled, KEY, on_put, fixture);
+    entries_until_broken = 4;
+    struct catalog *catalog = catalog_open(&places, false, &err);
+
+    entries_until_broken = -1;
+    assert_null(catalog);
+    assert_int_equal(ERROR_UNVERIFIABLE, err.kind);
 }
 
 static bool count_conflicts(void *context, const struct store_object *object)
@@ -191,6 +276,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(put_moves_the_file_out_of_the_spool, setup, teardown),
         cmocka_unit_test_setup_teardown(put_again_is_done_when_the_bytes_are_the_same, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(put_syncs_what_is_already_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(list_fails_when_a_directory_breaks, setup, teardown),
+        cmocka_unit_test_setup_teardown(catalog_fails_when_a_directory_breaks, setup, teardown),
         cmocka_unit_test_setup_teardown(put_keeps_both_when_other_bytes_have_the_name, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(put_that_fails_leaves_the_spool_as_it_was, setup, teardown),

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -190,6 +192,96 @@ static void what_fails_stays_and_is_tried_again_at_a_flush(void **state)
     assert_true(tries >= 4); /* each failed, and did not */
 }
 
+/* A put that is held back until it is let go, and then fails the first times. */
+static sem_t has_begun, may_go_on;
+
+static void put_that_waits(struct store *store, const char *spool_path, const char *key,
+                           void (*done)(void *context, enum store_put_result result,
+                                        const struct error *err),
+                           void *context)
+{
+    if (atomic_load(&tries) == 1) { /* the second one */
+        sem_post(&has_begun);
+        sem_wait(&may_go_on);
+    }
+    put_that_fails(store, spool_path, key, done, context);
+}
+
+static void *let_go(void *unused)
+{
+    sem_post(&may_go_on);
+    return NULL;
+}
+
+/* A retry that runs when the flush comes may be the one that succeeds. */
+static void flush_waits_for_a_retry_that_has_begun(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_type type = store_dir;
+    struct error err = {0};
+    pthread_t helper;
+
+    sem_init(&has_begun, 0, 0);
+    sem_init(&may_go_on, 0, 0);
+    type.put = put_that_waits;
+    struct uploader *uploader = uploader_start(&type, fixture->store, &err);
+    scoped(journal_free) struct journal *journal = begin(fixture, 0xAA, uploader);
+
+    failures = 1;
+    end(journal);
+    sem_wait(&has_begun);
+    pthread_create(&helper, NULL, let_go, NULL);
+    assert_int_equal(0, uploader_flush(uploader, &err));
+    pthread_join(helper, NULL);
+    uploader_stop(&uploader);
+    assert_true(is_stored(fixture, NAME("aa000000")));
+}
+
+static void what_another_process_has_stored_is_done(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_type type = store_dir;
+    struct reap_report report;
+    struct error err = {0};
+
+    type.put = put_that_fails;
+    struct uploader *uploader = uploader_start(&type, fixture->store, &err);
+    scoped(journal_free) struct journal *journal = begin(fixture, 0xAA, uploader);
+
+    failures = 1;
+    end(journal);
+    assert_int_equal(0, reap(&fixture->places, &store_dir, fixture->store, NULL, &report, &err));
+    assert_int_equal(1, report.stored);
+    assert_int_equal(0, uploader_flush(uploader, &err));
+    uploader_stop(&uploader);
+}
+
+static void what_is_gone_and_not_in_the_store_is_not_done(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_type type = store_dir;
+    struct error err = {0};
+    scoped(free_text) char *path = xasprintf("%s/%s", fixture->places.spool, NAME("aa000000"));
+    scoped(free_text) char *stored = xasprintf(
+        "%s/v1/segments/cluster=demo/date=2024-08-23/" NAME("aa000000"), fixture->places.store);
+    scoped(free_text) char *directory =
+        xasprintf("%s/v1/segments/cluster=demo/date=2024-08-23", fixture->places.store);
+
+    type.put = put_that_fails;
+    struct uploader *uploader = uploader_start(&type, fixture->store, &err);
+    scoped(journal_free) struct journal *journal = begin(fixture, 0xAA, uploader);
+
+    failures = 1;
+    end(journal);
+    assert_int_equal(0, unlink(path));
+    assert_int_equal(-1, uploader_flush(uploader, &err));
+    /* Not by its name alone either. */
+    assert_int_equal(0, file_make_dirs(directory, &err));
+    assert_int_equal(0, file_write(stored, STR("rubbish"), 0600, &err));
+    assert_int_equal(-1, uploader_flush(uploader, &err));
+    uploader_stop(&uploader);
+}
+
 static void flush_says_that_something_is_left(void **state)
 {
     struct fixture *fixture = *state;
@@ -260,6 +352,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_places(sealed_segments_reach_the_store),
         with_places(what_fails_stays_and_is_tried_again_at_a_flush),
+        with_places(flush_waits_for_a_retry_that_has_begun),
+        with_places(what_another_process_has_stored_is_done),
+        with_places(what_is_gone_and_not_in_the_store_is_not_done),
         with_places(flush_says_that_something_is_left),
         with_places(reap_seals_and_stores_what_died_and_leaves_what_runs),
         with_places(reap_passes_over_one_bad_file),
