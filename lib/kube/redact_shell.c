@@ -34,14 +34,22 @@ static const struct {
     unsigned commands; /* all of them were seen */
     bool is_glued_only;
 } options[] = {
-    {"-p", LOGIN, false},          {"-p", SSHPASS, false},
+    {"-p", LOGIN, false},
+    {"-p", SSHPASS, false},
     {"-p", MYSQL, true}, /* alone it asks */
-    {"-a", REDIS, false},          {"-p", MONGO, false},
-    {"-u", CURL, false},           {"--user", CURL, false},
-    {"--proxy-user", CURL, false}, {"-w", LDAP, false},
-    {"-passin", OPENSSL, false},   {"-passout", OPENSSL, false},
-    {"-pass", OPENSSL, false},     {"-p", USERADD, false},
-    {"-p", PATCH | SECRET, false}, {"--patch", PATCH | SECRET, false},
+    {"-a", REDIS, false},
+    {"-p", MONGO, false},
+    {"-u", CURL, false},
+    {"--user", CURL, false},
+    {"--proxy-user", CURL, false},
+    {"--oauth2-bearer", CURL, false},
+    {"-w", LDAP, false},
+    {"-passin", OPENSSL, false},
+    {"-passout", OPENSSL, false},
+    {"-pass", OPENSSL, false},
+    {"-p", USERADD, false},
+    {"-p", PATCH | SECRET, false},
+    {"--patch", PATCH | SECRET, false},
 };
 
 static bool ends_nocase(struct str text, const char *end)
@@ -284,6 +292,30 @@ static size_t quoted_len(struct str text, size_t quote)
     return 0;
 }
 
+/* A line that goes on in the next one: its backslash and its end. 0: none is here. */
+static size_t continuation_len(struct str text)
+{
+    return str_starts(text, STR("\\\n")) ? 2 : str_starts(text, STR("\\\r\n")) ? 3 : 0;
+}
+
+/* What stands between words. */
+static size_t gap_len(struct str text)
+{
+    size_t line = continuation_len(text);
+
+    return line ? line : text.len && is_separator(text.data[0]);
+}
+
+/* A character, and the backslashes before it: in quotes each shell takes some off. */
+static size_t escape_len(struct str text)
+{
+    size_t len = 0;
+
+    while (len < text.len && text.data[len] == '\\')
+        len++;
+    return min_of(len + 1, text.len);
+}
+
 /* The word at the start: up to a separator that is not quoted. */
 static size_t word_len(struct str text)
 {
@@ -292,8 +324,11 @@ static size_t word_len(struct str text)
     while (at < text.len && !is_separator(text.data[at])) {
         struct str rest = str_skip(text, at);
         size_t quote = quote_len(rest), quoted = quote ? quoted_len(rest, quote) : 0;
+        size_t line = continuation_len(rest);
 
-        at += quoted ? quoted : quote ? quote : 1;
+        if (line && (rest.len == line || gap_len(str_skip(rest, line))))
+            break;
+        at += line ? line : quoted ? quoted : quote ? quote : escape_len(rest);
     }
     return at;
 }
@@ -599,20 +634,22 @@ static size_t put_words(struct buf *out, struct str text, unsigned depth)
     size_t replaced = 0;
 
     for (size_t at = 0; at < text.len;) {
-        size_t len = word_len(str_skip(text, at));
+        struct str rest = str_skip(text, at);
+        size_t gap = gap_len(rest), len = gap ? gap : word_len(rest);
 
-        shell_see(&words, strip_quotes(str_first(str_skip(text, at), len)));
-        at += len ? len : 1;
+        if (!gap)
+            shell_see(&words, strip_quotes(str_first(rest, len)));
+        at += len;
     }
     for (size_t at = 0; at < text.len;) {
         struct str rest = str_skip(text, at);
-        size_t len = word_len(rest);
+        size_t gap = gap_len(rest), len = gap ? gap : word_len(rest);
 
-        if (len)
-            replaced += put_word(&words, out, str_first(rest, len), SHELL_WORD, depth);
+        if (gap)
+            buf_append_str(out, str_first(rest, gap));
         else
-            buf_append_char(out, rest.data[0]);
-        at += len ? len : 1;
+            replaced += put_word(&words, out, str_first(rest, len), SHELL_WORD, depth);
+        at += len;
     }
     return replaced;
 }
