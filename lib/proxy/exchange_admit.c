@@ -185,7 +185,8 @@ static int follow_identity(struct exchange *exchange, struct error *err)
         return 0;
     if (config->upstream->resolve(config->upstream_self, str_from(exchange->cluster),
                                   exchange->user, &target, err) < 0)
-        return -1;
+        /* Files that are being replaced, one before the other: until then as before. */
+        return exchange->credential.number ? -1 : 0;
     upstream_set_target(exchange->upstream, &target);
     return 0;
 }

@@ -196,9 +196,9 @@ test_client_certificate_that_is_replaced() {
     kubectl config unset "users.$user" >/dev/null
     sed -i "s|^users:|users:\n- {name: $user, user: {client-certificate: $PWD/now.crt, client-key: $PWD/now.key}}|" "$KUBECONFIG"
     run hoop exec -q -- sh -c 'kubectl auth whoami -o "jsonpath={.status.userInfo.username} "; mv second.crt now.crt
-        mv second.key now.key; kubectl auth whoami -o "jsonpath={.status.userInfo.username} "'
+        kubectl auth whoami -o "jsonpath={.status.userInfo.username} "; mv second.key now.key; kubectl auth whoami -o "jsonpath={.status.userInfo.username} "'
     assert_status 0
-    assert_equal 'first second ' "$out"
+    assert_equal 'first first second ' "$out"
 }
 
 test_token_file_that_is_replaced() {
