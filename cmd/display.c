@@ -10,8 +10,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/scoped.h"
+#include "base/tool.h"
+
 #include "agent.h"
 
+#define PAGER_NOT_RUN 127   /* sh(1) says so too */
 #define TERMINAL_COLUMNS 80 /* of one that does not say */
 
 const char *const colour_choices[] = {"auto", "always", "never", NULL};
@@ -54,7 +59,15 @@ size_t display_columns(void)
     return size.ws_col;
 }
 
-/* NULL: none is wanted. */
+static bool has_less(void)
+{
+    struct error err = {0};
+    scoped(free_text) char *less = tool_find("less", getenv("PATH"), NULL, &err);
+
+    return less != NULL;
+}
+
+/* NULL: none is wanted, or there. */
 static const char *pager_command(const char *configured)
 {
     const char *command = getenv("KHOOP_PAGER");
@@ -64,7 +77,7 @@ static const char *pager_command(const char *configured)
     if (!command)
         command = getenv("PAGER");
     if (!command)
-        return "less";
+        return has_less() ? "less" : NULL;
     return *command && strcmp(command, "cat") != 0 ? command : NULL;
 }
 
@@ -73,7 +86,7 @@ static void run_pager(const char *command, int from)
     dup2(from, STDIN_FILENO);
     setenv("LESS", "FRX", 0); /* leave at once when it fits, colours, leave it on the screen */
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-    _exit(127);
+    _exit(PAGER_NOT_RUN);
 }
 
 void pager_start(struct pager *pager, const char *configured)
@@ -109,8 +122,11 @@ void pager_finish(struct pager *pager)
         clearerr(stdout);
     dup2(pager->terminal, STDOUT_FILENO); /* the last of the pipe: the pager sees the end */
     close(pager->terminal);
-    while (waitpid(pager->pid, NULL, 0) < 0 && errno == EINTR)
+    int status = 0;
+    while (waitpid(pager->pid, &status, 0) < 0 && errno == EINTR)
         ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == PAGER_NOT_RUN)
+        log_line("the pager could not be run (fix: --no-pager, or another $PAGER)");
     signal(SIGINT, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     *pager = (struct pager){0};

@@ -132,6 +132,8 @@ test_replay_has_colours_and_a_pager_on_a_terminal_alone() {
     assert_contains "$(cat paged)" "${escape}[1mkubectl get ns${escape}[0m"
     assert_lacks "$out" 'kubectl get ns' "what went around the pager"
     rm paged
+    on_terminal PAGER=no-such-pager
+    assert_contains "$out" 'the pager could not be run'
     on_terminal PAGER=false
     assert_status 0 # left at once
     on_terminal PAGER='cat >$PAGED' KHOOP_AGENT=robot
