@@ -188,6 +188,11 @@ uint64_t record_response(struct exchange_record *record, const struct http_head 
     return next_number(record->recording);
 }
 
+uint64_t record_stream_open(struct exchange_record *record, const struct http_head *head)
+{
+    return next_number(record->recording);
+}
+
 uint64_t record_body(struct exchange_record *record, enum direction of, struct chunk *chunk)
 {
     return next_number(record->recording);
