@@ -22,9 +22,13 @@ struct filter_flags {
         {"resource",  0,                                                                           \
          OPTION_LIST, FILTER_OPTION(type, resources),                                              \
          "TYPES",     "requests about one of these: pods, deploy, deployments.apps, pods/exec"},   \
-        {"namespace", 'n',                                                                         \
-         OPTION_LIST, FILTER_OPTION(type, namespaces),                                             \
-         "NAMES",     "requests in one of these namespaces"},                                      \
+        {"namespace",                                                                              \
+         'n',                                                                                      \
+         OPTION_LIST,                                                                              \
+         FILTER_OPTION(type, namespaces),                                                          \
+         "NAMES",                                                                                  \
+         "requests in one of these namespaces",                                                    \
+         .completer = COMPLETE_NAMESPACE},                                                         \
         {"code",      0,                                                                           \
          OPTION_LIST, FILTER_OPTION(type, codes),                                                  \
          "CODES",     "requests answered with one of these: 404, 4xx, 200-299, none"},             \

@@ -64,6 +64,17 @@ static int set_choice(const struct option_spec *spec, int *target, const char *v
     return error_fix(err, "use one of: %s", all);
 }
 
+static int set_word(const struct option_spec *spec, const char **target, const char *value,
+                    struct error *err)
+{
+    int choice;
+
+    if (set_choice(spec, &choice, value, err) < 0)
+        return -1;
+    *target = spec->choices[choice];
+    return 0;
+}
+
 static int set_ordinal(const struct option_spec *spec, uint64_t *target, const char *value,
                        struct error *err)
 {
@@ -93,6 +104,8 @@ static int set_target(const struct option_spec *spec, void *target, const char *
         return set_ordinal(spec, target, value, err);
     case OPTION_CHOICE:
         return set_choice(spec, target, value, err);
+    case OPTION_WORD:
+        return set_word(spec, target, value, err);
     case OPTION_LIST:
         return append_list(target, value);
     }

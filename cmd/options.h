@@ -31,6 +31,7 @@ enum option_kind {
     OPTION_NUMBER,  /* uint64_t: decimal, 0 .. 2^63-1 */
     OPTION_ORDINAL, /* the same, from 1 on: 0 is "not given" */
     OPTION_CHOICE,  /* int: the index in `choices` */
+    OPTION_WORD,    /* const char *: one of `choices`; NULL is "not given" */
     OPTION_LIST,    /* struct option_list: all that were given, in order */
 };
 

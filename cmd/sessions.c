@@ -134,9 +134,12 @@ static int reap_sessions(const struct options *options, struct error *err)
 /* In the order of enum sessions_format. */
 static const char *const formats[] = {"table", "wide", "json", "jsonl", "name", NULL};
 
+static const char *const states[] = {"running",    "crashed", "uploading", "stored",
+                                     "incomplete", "damaged", NULL};
+
 static const struct option_spec list_specs[] = {
-    {"state", 0, OPTION_TEXT, offsetof(struct sessions_flags, state), "STATE",
-     "running, crashed, uploading, stored, incomplete or damaged"},
+    {"state", 0, OPTION_WORD, offsetof(struct sessions_flags, state), "STATE",
+     "running, crashed, uploading, stored, incomplete or damaged", .choices = states},
     {"agent", 0, OPTION_TEXT, offsetof(struct sessions_flags, agent), "NAME",
      "of this agent, as it was recorded"},
     {"user", 0, OPTION_TEXT, offsetof(struct sessions_flags, user), "NAME", "of this user"},

@@ -80,13 +80,19 @@ static int fail_with(const struct settings_file *file, const char *path, struct 
     return first->fix[0] ? error_fix(err, "%s", first->fix) : -1;
 }
 
-static char *expand(enum setting setting, const char *value)
+static bool begins_at_home(enum setting setting, const char *value)
 {
     enum setting_kind kind = setting_specs[setting].kind;
+
+    return (kind == SETTING_KIND_STORE || kind == SETTING_KIND_PROGRAM) &&
+           strncmp(value, "~/", 2) == 0;
+}
+
+static char *expand(enum setting setting, const char *value)
+{
     const char *home = getenv("HOME");
 
-    if ((kind == SETTING_KIND_STORE || kind == SETTING_KIND_PROGRAM) &&
-        strncmp(value, "~/", 2) == 0 && home)
+    if (begins_at_home(setting, value) && home && home[0] == '/')
         return xasprintf("%s%s", home, value + 1);
     return xstrdup(value);
 }
@@ -156,6 +162,19 @@ static void add_environment(struct settings *settings)
     }
 }
 
+/* Without HOME, ~/ means nothing: it must not become a directory of that name. */
+static int check_expanded(const struct settings *settings, struct error *err)
+{
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (!settings->values[i] || !begins_at_home((enum setting)i, settings->values[i]))
+            continue;
+        error_set(err, ERROR_CONFIG, "%s: '%s', and HOME is not set", setting_specs[i].name,
+                  settings->values[i]);
+        return error_fix(err, "set HOME, or write the path in full");
+    }
+    return 0;
+}
+
 int settings_load(struct settings *settings, const struct options *options, struct error *err)
 {
     scoped(settings_free) struct settings loaded = {0};
@@ -168,6 +187,8 @@ int settings_load(struct settings *settings, const struct options *options, stru
     add_environment(&loaded);
     if (options->store)
         set(&loaded, SETTING_STORE, options->store, LAYER_FLAG, 0);
+    if (check_expanded(&loaded, err) < 0)
+        return -1;
     *settings = loaded;
     loaded = (struct settings){0};
     return 0;

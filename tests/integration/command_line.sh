@@ -39,6 +39,7 @@ expect 0 '*hoop sessions show SESSION*--key*' '' help sessions show
 expect 0 '*hoop sessions show SESSION*--key*' '' sessions -o json --help show
 expect 2 '' "*unknown command 'sessions shwo' (fix: did you mean 'kubectl hoop sessions show'?)" sessions shwo
 expect 2 '' "*unknown command 'sessions x' (fix: 'kubectl hoop sessions --help' lists them)" sessions -o json x
+expect 2 '' "*--state: unknown value 'runing' (fix: use one of: running, crashed, uploading, *" sessions --state runing
 expect 2 '' '*unknown flag: --key*' sessions list --key x
 expect 2 '' "kubectl-hoop: unknown command 'nonsense' (fix: 'kubectl hoop --help' lists them)" nonsense
 expect 2 '' "*unknown command 'verfiy'*did you mean 'kubectl hoop verify'?)" verfiy
@@ -70,6 +71,7 @@ expect 0 "*store *$here/chosen *config.yaml:1*durability *strict *config.yaml:2*
 expect 7 '' "*$here/chosen*" sessions
 expect 0 '*"store","value":"/flag","from":"--store"*' '' config view -o json --store /flag
 KHOOP_STORE=/variable expect 0 '*"store","value":"/variable","from":"KHOOP_STORE"*' '' config view -o json
+HOME='' expect 2 '' "*store: '~/chosen', and HOME is not set (fix: set HOME, or write the path in full)" config view
 printf 'durability: strikt\n' >"$here/other.yaml"
 expect 2 "$here/other.yaml:1:13: durability: unknown value 'strikt' (fix: use one of: normal, strict)" '' config validate "$here/other.yaml"
 expect 2 '' "*other.yaml:1:13: *" config view --config "$here/other.yaml"

@@ -35,7 +35,7 @@ expect() {
 }
 
 expect 'init~*|exec~*|version~*|help~*|:4|' ''
-expect 'sessions~list, show and clean up recorded sessions|:4|' se
+expect 'sessions~*|:4|' se
 expect 'sessions~*|:4|' --store /x -q se
 expect 'list~*|show~*|reap~*|:4|' sessions ''
 expect 'show~*|:4|' sessions -o json --key=x sh
@@ -45,6 +45,8 @@ expect ':4|' version ''
 expect '--output~*|--quiet~*|--help~*|:4|' version -
 expect '--context~*|:4|' exec --cont
 expect ':4|' verify --cont
+expect 'crashed|:4|' sessions list --state c
+expect 'shop|bank|:4|' sessions list -n ''
 expect 'text|json|jsonl|raw|:4|' replay -o ''
 expect 'json|jsonl|:4|' replay --output=js
 expect ':0|' config validate ''
@@ -104,7 +106,7 @@ asked() {
     failed=1
 }
 
-asked 'sessions~list, show and clean up recorded sessions|' 'kubectl-hoop sess'
+asked 'version~print the version|' 'kubectl-hoop ver'
 asked '--output=raw|' 'kubectl-hoop replay --output=r'
 asked 'dev~dev|' 'kubectl-hoop exec --context d'
 asked '--context=dev~dev|' 'kubectl-hoop exec --context=d'
