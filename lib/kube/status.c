@@ -17,6 +17,7 @@ const char *kube_status_reason(int code)
         {404, "NotFound"},
         {405, "MethodNotAllowed"},
         {406, "NotAcceptable"},
+        {408, "Timeout"},
         {409, "Conflict"},
         {410, "Gone"},
         {413, "RequestEntityTooLarge"},

@@ -4,6 +4,10 @@
 
 #include "base/alloc.h"
 
+/* kube-apiserver's own (k8s.io/apiserver pkg/server/secure_serving.go). */
+#define CLIENT_IDLE_MS 90000
+#define CLIENT_HEAD_MS 32000
+
 #define LINGER_STEP_MS 20
 #define LINGER_MS 1000 /* a client that does not end its side by then is closed upon */
 
@@ -20,8 +24,43 @@ static void lose(struct client *client)
 static void close_now(struct client *client)
 {
     lose(client);
+    loop_timer_stop(&client->quiet);
     loop_timer_stop(&client->linger);
     conn_close(&client->conn);
+}
+
+static void quiet(void *context)
+{
+    struct client *client = context;
+
+    loop_timer_stop(&client->quiet);
+    client->protocol->quiet(client->state);
+}
+
+static void watch(struct client *client, unsigned ms)
+{
+    client_wake(client);
+    if (client->conn && !client->is_lost && !client->is_finishing)
+        client->quiet = loop_timer_start(client->gateway->config.loop, ms, quiet, client);
+}
+
+void client_rest(struct client *client)
+{
+    unsigned ms = client->gateway->config.client_idle_ms;
+
+    watch(client, ms ? ms : CLIENT_IDLE_MS);
+}
+
+void client_await_head(struct client *client)
+{
+    unsigned ms = client->gateway->config.client_head_ms;
+
+    watch(client, ms ? ms : CLIENT_HEAD_MS);
+}
+
+void client_wake(struct client *client)
+{
+    loop_timer_stop(&client->quiet);
 }
 
 static void client_ready(struct conn *conn, void *context)
@@ -32,6 +71,7 @@ static void client_ready(struct conn *conn, void *context)
     client->peer = xstrdup(conn_peer(conn));
     client->protocol = is_h2 ? &client_h2 : &client_h1;
     client->state = client->protocol->begin(client);
+    client_rest(client);
     if (client->is_shut)
         client->protocol->shut(client->state);
 }
@@ -83,6 +123,7 @@ static void client_closed(struct conn *conn, void *context)
     if (client->next)
         client->next->previous = client->previous;
     lose(client);
+    loop_timer_stop(&client->quiet);
     loop_timer_stop(&client->linger);
     if (client->protocol)
         client->protocol->free(client->state);
@@ -145,6 +186,7 @@ void client_finish(struct client *client)
     if (client->is_finishing || !client->conn)
         return;
     client->is_finishing = true;
+    client_wake(client);
     conn_resume(client->conn);
     conn_shutdown(client->conn);
     client->linger = loop_timer_start(client->gateway->config.loop, LINGER_STEP_MS, linger, client);
@@ -153,6 +195,7 @@ void client_finish(struct client *client)
 void client_abort(struct client *client)
 {
     lose(client);
+    client_wake(client);
     loop_timer_stop(&client->linger);
     conn_abort(&client->conn);
 }

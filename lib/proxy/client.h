@@ -14,8 +14,9 @@ struct client_protocol {
     void (*writable)(void *state);
     /* The client's side is complete. True: it reads on. NULL: none does that. */
     bool (*ended)(void *state);
-    void (*shut)(void *state); /* no more requests; client_finish() when all is answered */
-    void (*lost)(void *state); /* nobody reads any more */
+    void (*quiet)(void *state); /* the time of client_rest() is over */
+    void (*shut)(void *state);  /* no more requests; client_finish() when all is answered */
+    void (*lost)(void *state);  /* nobody reads any more */
     void (*free)(void *state);
 };
 
@@ -32,10 +33,16 @@ struct client {
     bool is_lost;      /* the protocol was told */
     bool is_finishing; /* what is queued is sent, then it closes */
     bool has_ended;    /* the client's own side is complete */
+    struct loop_timer *quiet;
     struct loop_timer *linger;
     unsigned lingered_ms;
 };
 
+/* There is no request on it: it is told when that lasts too long. Again: from now on. */
+void client_rest(struct client *client);
+/* Something of a head has come: the same, for the rest of it. */
+void client_await_head(struct client *client);
+void client_wake(struct client *client); /* there is a request */
 /* Sends what is queued, ends the stream, closes. What arrives meanwhile is thrown away. */
 void client_finish(struct client *client);
 /* At once, as a reset. */

@@ -31,6 +31,7 @@ struct h1_stream {
     char *method;
     int version;
     bool is_upgrade; /* what comes ahead is no request: unless 101 is answered, nobody wants it */
+    bool is_head_awaited; /* something of it came */
     bool keeps_open;
     enum h1_framing framing; /* of the answer */
     bool has_responded, is_answered;
@@ -75,6 +76,8 @@ static void finish_message(struct h1_stream *h1)
         return;
     }
     h1->state = H1_IN_HEAD;
+    h1->is_head_awaited = false;
+    client_rest(h1->client);
     loop_later(h1->client->gateway->config.loop, &h1->again);
 }
 
@@ -258,8 +261,13 @@ static bool read_head(struct h1_stream *h1, struct str *in)
     struct error err = {0};
     enum io status = h1_read_request(&h1->reader, in, &head, &err);
 
-    if (status == IO_AGAIN)
+    if (status == IO_AGAIN) {
+        if (!h1->is_head_awaited)
+            client_await_head(h1->client);
+        h1->is_head_awaited = true;
         return false;
+    }
+    client_wake(h1->client);
     if (status == IO_FAILED) {
         refuse(h1, h1->reader.status, err.text);
         return false;
@@ -407,6 +415,16 @@ static bool h1_client_ended(void *state)
     return true;
 }
 
+static void h1_client_quiet(void *state)
+{
+    struct h1_stream *h1 = state;
+
+    if (h1_reader_has_begun(&h1->reader))
+        refuse(h1, 408, "the head of this request did not come to its end in time");
+    else
+        client_finish(h1->client);
+}
+
 static void h1_client_shut(void *state)
 {
     struct h1_stream *h1 = state;
@@ -442,6 +460,7 @@ const struct client_protocol client_h1 = {
     .data = h1_client_data,
     .writable = h1_client_writable,
     .ended = h1_client_ended,
+    .quiet = h1_client_quiet,
     .shut = h1_client_shut,
     .lost = h1_client_lost,
     .free = h1_client_free,

@@ -211,6 +211,7 @@ static void start(struct h2_client *client, int32_t id, struct http_head *head, 
         .problem = problem,
     };
 
+    client_wake(client->client);
     request.is_length_known = http_head_length(head, &request.length);
     stream->exchange = exchange_start(client->client->gateway, &request);
 }
@@ -281,6 +282,8 @@ static void h2_on_closed(void *context, int32_t id)
     if (stream->next)
         stream->next->previous = stream->previous;
     free(stream);
+    if (!client->streams)
+        client_rest(client->client);
 }
 
 static void h2_on_writable(void *context, int32_t id)
@@ -364,6 +367,7 @@ const struct client_protocol client_h2 = {
     .begin = h2_client_begin,
     .data = h2_client_data,
     .writable = h2_client_writable,
+    .quiet = h2_client_shut,
     .shut = h2_client_shut,
     .lost = h2_client_lost,
     .free = h2_client_free,

@@ -27,6 +27,9 @@ struct gateway_config {
     void *upstream_self;
     unsigned char bearer_key[BEARER_KEY_BYTES];
     bool is_strict; /* durability: strict: responses wait for durable too */
+    /* 0: as kube-apiserver has them, 90 s and 32 s. */
+    unsigned client_idle_ms; /* a connection without a request is closed after it */
+    unsigned client_head_ms; /* from a head's first byte to its last; then 408 */
 
     /* Is this command of the session still open? Others are recorded unlinked. NULL: none is. */
     bool (*is_command_open)(void *context, struct str invocation);

@@ -554,7 +554,8 @@ static void start_recorder(struct world *world, bool is_strict, struct error *er
     world->recording = recorder_open(world->recorder, &world->journal, json_object_new_object());
 }
 
-static void start_gateway(struct world *world, bool is_strict, struct error *err)
+static void start_gateway(struct world *world, bool is_strict, unsigned patience_ms,
+                          struct error *err)
 {
     int64_t now_s = clock_now().unix_us / 1000000;
 
@@ -582,11 +583,12 @@ static void start_gateway(struct world *world, bool is_strict, struct error *err
         .context = world,
     };
     world->config.is_strict = is_strict;
+    world->config.client_idle_ms = world->config.client_head_ms = patience_ms;
     world->gateway = gateway_start(&world->config, err);
     assert_non_null(world->gateway);
 }
 
-static struct world *make_world(bool is_strict)
+static struct world *make_world(bool is_strict, unsigned patience_ms)
 {
     struct world *world = xcalloc(1, sizeof *world);
     struct error err = {0};
@@ -599,18 +601,23 @@ static struct world *make_world(bool is_strict)
     world->server = listener_start(world->loop, "127.0.0.1", 0, NULL, &server_events, world, &err);
     assert_non_null(world->server);
     world->server_port = listener_port(world->server);
-    start_gateway(world, is_strict, &err);
+    start_gateway(world, is_strict, patience_ms, &err);
     return world;
 }
 
 struct world *world_new(void)
 {
-    return make_world(false);
+    return make_world(false, 0);
 }
 
 struct world *world_new_strict(void)
 {
-    return make_world(true);
+    return make_world(true, 0);
+}
+
+struct world *world_new_impatient(void)
+{
+    return make_world(false, 100);
 }
 
 struct world *world_new_h2(void)

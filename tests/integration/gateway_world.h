@@ -74,6 +74,8 @@ struct world *world_new(void);
 struct world *world_new_strict(void);
 /* Its API server speaks HTTP/2. */
 struct world *world_new_h2(void);
+/* A client's connection may be idle, and a head take, 100 ms. */
+struct world *world_new_impatient(void);
 /* Drains, closes, and fails the test where something is left over. */
 void world_free(struct world **world);
 

@@ -29,6 +29,12 @@ static int set_up(void **state)
     return 0;
 }
 
+static int set_up_impatient(void **state)
+{
+    *state = world_new_impatient();
+    return 0;
+}
+
 static int tear_down(void **state)
 {
     world_free((struct world **)state);
@@ -219,6 +225,34 @@ static void unknown_cluster_is_404_and_recorded(void **state)
     assert_int_equal(1, world_count_written(world, "\"outcome\":\"refused\""));
     assert_int_equal(1, world_count_written(world, "\"forwarded\":\"none\""));
     assert_int_equal(0, world->served_count);
+}
+
+static void head_that_does_not_end_is_408(void **state)
+{
+    struct world *world = *state;
+    struct client_conn *client = world_connect(world);
+
+    client_send(client, "GET /kind/api HTTP/1.1\r\nHost: ");
+    assert_true(world_run_until(world, client_is_through, WAIT_MS));
+    assert_true(client_has(client, "HTTP/1.1 408 "));
+    assert_true(client_has(client, "Connection: close\r\n"));
+    assert_int_equal(0, world->served_count);
+}
+
+static void idle_connection_is_closed_and_a_waiting_one_is_not(void **state)
+{
+    struct world *world = *state;
+    struct client_conn *waiting = get(world, "/kind/api");
+
+    assert_true(world_run_until(world, request_arrived, WAIT_MS));
+    world_connect(world);
+    assert_true(world_run_until(world, client_is_through, WAIT_MS));
+    assert_true(world->clients->has_ended);
+    assert_true(world->clients->in.len == 0);
+    assert_false(waiting->has_ended);
+    served_send(world_served(world), OK);
+    while (!client_has(waiting, "{}"))
+        world_run_for(world, 10);
 }
 
 static void connection_that_names_identity_is_400(void **state)
@@ -688,6 +722,9 @@ int main(void)
         gateway_test(client_without_the_bearer_gets_401_and_no_record),
         gateway_test(command_is_linked_only_while_it_is_open),
         gateway_test(unknown_cluster_is_404_and_recorded),
+        cmocka_unit_test_setup_teardown(head_that_does_not_end_is_408, set_up_impatient, tear_down),
+        cmocka_unit_test_setup_teardown(idle_connection_is_closed_and_a_waiting_one_is_not,
+                                        set_up_impatient, tear_down),
         gateway_test(connection_that_names_identity_is_400),
         gateway_test(one_connection_carries_request_after_request),
         gateway_test(connection_that_upstream_ended_is_replaced),
