@@ -6,7 +6,7 @@ test_kubectl_offers_what_the_plugin_offers() {
     ln -s "$HOOP" "$TEST_DIR/bin/kubectl_complete-hoop"
     hoop exec -q --title 'to find' -- kubectl get --raw /version >/dev/null
     export PATH=$TEST_DIR/bin:$PATH
-    run kubectl __complete hoop ver
+    run kubectl __complete hoop vers
     assert_equal $'version\tprint the version\n:4' "$out" "commands"
     run kubectl __complete hoop replay --output=jsonl ''
     assert_contains "$out" 'to find' "sessions"

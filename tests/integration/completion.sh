@@ -106,7 +106,7 @@ asked() {
     failed=1
 }
 
-asked 'version~print the version|' 'kubectl-hoop ver'
+asked 'version~print the version|' 'kubectl-hoop vers'
 asked '--output=raw|' 'kubectl-hoop replay --output=r'
 asked 'dev~dev|' 'kubectl-hoop exec --context d'
 asked '--context=dev~dev|' 'kubectl-hoop exec --context=d'
