@@ -20,6 +20,7 @@
 #include "child.h"
 #include "command.h"
 #include "exec_meant.h"
+#include "exec_plan.h"
 #include "options.h"
 #include "proxy/session_dir.h"
 #include "session/ulid.h"
@@ -38,6 +39,7 @@ struct exec_flags {
     struct option_list labels;
     const char *title, *agent;
     uint64_t status_fd;
+    bool is_dry_run;
     struct settings settings;
     char **command; /* argv, borrowed */
     char *shell[2]; /* owned; what it is when none was given */
@@ -305,7 +307,7 @@ static int choose_command(struct exec_flags *flags, struct error *err)
     }
     flags->shell[0] = xstrdup(users_shell()); /* getpwuid's memory is used again */
     flags->command = flags->shell;
-    if (!flags->options.quiet)
+    if (!flags->options.quiet && !flags->is_dry_run)
         log_line("no command given: this starts %s, and its end is the session's",
                  flags->command[0]);
     return 0;
@@ -334,6 +336,8 @@ static const struct option_spec specs[] = {
      "who runs it, when that is not detected"},
     {"status-fd", 0, OPTION_NUMBER, offsetof(struct exec_flags, status_fd), "N",
      "write one line of JSON about the start and the end there"},
+    {"dry-run", 0, OPTION_FLAG, offsetof(struct exec_flags, is_dry_run), NULL,
+     "print what would be recorded and run, and start nothing"},
     {0},
 };
 
@@ -360,6 +364,8 @@ static int run(int argc, char **argv, struct error *err)
     if (refuse_nesting(err) < 0 || keep_status_fd(&flags, err) < 0 ||
         settings_load(&flags.settings, &flags.options, err) < 0 || choose_command(&flags, err) < 0)
         return -1;
+    if (flags.is_dry_run)
+        return exec_plan_print(&flags.options, &flags.settings, flags.command, err);
     return exec_run(&flags, flags.command, err);
 }
 

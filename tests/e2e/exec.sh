@@ -164,6 +164,18 @@ test_exec_with_a_pod_name_is_answered_with_what_was_meant() {
     assert_contains "$err" 'did you mean --title?'
 }
 
+test_dry_run_starts_and_writes_nothing() {
+    run hoop exec --dry-run -- kubectl get pods
+    assert_status 0
+    assert_contains "$out" "cluster      $(kubectl config view --minify -o jsonpath='{.clusters[0].name}, {.clusters[0].cluster.server}')"
+    assert_contains "$out" "program      $PEER_KUBECTL, through its shim"
+    run hoop exec --dry-run --context nowhere -- true
+    assert_status 78
+    run hoop exec --dry-run -- no-such-program
+    assert_status 127
+    assert_equal '' "$(find "$HOME" "$XDG_RUNTIME_DIR" -mindepth 1 -name '*hoop*')" "what was written"
+}
+
 test_exec_inside_exec_is_refused() {
     run hoop exec -q -- kubectl hoop exec -- true
     assert_status 78
