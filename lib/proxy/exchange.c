@@ -1,7 +1,6 @@
 #include "proxy/exchange.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -58,6 +57,7 @@ void exchange_free(struct exchange **exchange)
     free(x->source_ip);
     free(x->invocation);
     free(x->client_audit_id);
+    free(x->reason);
     free(x->upgrade);
     free(x);
     *exchange = NULL;
@@ -85,7 +85,7 @@ void exchange_finish(struct exchange *exchange, enum outcome outcome)
     exchange->ops = NULL;
     if (exchange->record) {
         exchange->outcome.outcome = outcome;
-        exchange->outcome.reason = exchange->reason[0] ? exchange->reason : NULL;
+        exchange->outcome.reason = exchange->reason;
         record_complete(&exchange->record, &exchange->outcome);
     }
     gateway_bury(exchange->gateway, exchange);
@@ -100,7 +100,8 @@ void exchange_abort_client(struct exchange *exchange)
 
 void exchange_set_reason(struct exchange *exchange, const char *text)
 {
-    snprintf(exchange->reason, sizeof exchange->reason, "%s", text);
+    free(exchange->reason);
+    exchange->reason = xstrdup(text);
 }
 
 /* ---- Answers of ours ---- */
@@ -143,7 +144,7 @@ void exchange_answer(struct exchange *exchange, int code, const char *message)
     scoped(chunk_free) struct chunk *body = status_make(head, code, message, exchange->warning);
 
     exchange->has_response = true;
-    if (!exchange->reason[0])
+    if (!exchange->reason)
         exchange_set_reason(exchange, message);
     if (exchange->record) {
         answer_recorded(exchange, head, body);

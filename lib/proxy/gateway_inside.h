@@ -74,7 +74,7 @@ struct exchange {
     enum status_warning warning; /* of answers of ours */
 
     struct record_outcome outcome;
-    char reason[512];
+    char *reason; /* for people; owned, or NULL */
 };
 
 struct gateway {

@@ -190,6 +190,7 @@ static void call_free(struct upstream_call *call)
     http_head_delete(&call->trailers);
     drop_kept(call);
     free(call->kept);
+    free(call->problem);
     free(call);
 }
 
@@ -315,6 +316,7 @@ void call_got_head(struct upstream_call *call, struct http_head *head, bool is_a
 {
     call->has_answer = true;
     drop_kept(call);
+    http_head_delete(&call->head);
     call->events->head(call->context, head, is_all);
 }
 
@@ -457,8 +459,8 @@ static void call_run_job(void *context)
     struct upstream_call *call = context;
     struct error err = {0};
 
-    if (call->problem.kind) {
-        err = call->problem;
+    if (call->problem) {
+        err = *call->problem;
         call_fail(call, UPSTREAM_BROKEN, &err);
     } else if (!call->is_told) {
         call->is_told = true;
@@ -516,12 +518,17 @@ struct upstream_call *upstream_call_open_upgrade(struct upstream *upstream,
 void upstream_call_head_adopt(struct upstream_call *call, struct http_head *head,
                               enum upstream_body body)
 {
+    struct error err = {0};
+
     assert(call->is_told && !call->is_given);
     call->is_given = true;
     call->head = head;
     call->body = body;
-    if (call->link && !send_given(call, &call->problem))
-        loop_later(call->upstream->loop, &call->job);
+    if (!call->link || send_given(call, &err))
+        return;
+    call->problem = xcalloc(1, sizeof err);
+    *call->problem = err;
+    loop_later(call->upstream->loop, &call->job);
 }
 
 /* Over h1 nothing is sent again, and nothing has to be kept. */

@@ -33,8 +33,8 @@ struct upstream_call {
     const struct link *avoided;
     const struct upstream_events *events;
     void *context;
-    struct loop_job job; /* tells `ready`, or `problem`, from the loop */
-    struct error problem;
+    struct loop_job job;   /* tells `ready`, or `problem`, from the loop */
+    struct error *problem; /* owned; NULL: none */
     uint64_t number;
     uint64_t since_ms; /* waiting */
     unsigned tries;    /* of links */
