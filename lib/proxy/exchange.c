@@ -76,6 +76,7 @@ void exchange_finish(struct exchange *exchange, enum outcome outcome)
         return;
     exchange->is_done = true;
     exchange->gateway->unsent_bytes -= exchange->unsent_bytes;
+    exchange->gateway->whole_bytes -= exchange->whole_bytes;
     loop_timer_stop(&exchange->linger);
     count_wire(exchange);
     upstream_wait_cancel(&exchange->credential_wait);

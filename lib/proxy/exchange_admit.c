@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/num.h"
 #include "base/scoped.h"
 #include "base/secret.h"
 #include "http/hop.h"
@@ -94,6 +95,23 @@ static void plan_body(struct exchange *exchange, const struct exchange_request *
         exchange->is_whole = !request->has_body;
 }
 
+/* Its part of the budget of what is read whole, as much as it may become. Without room the body is
+ * relayed as it comes, which needs no more than its window; false: it must be read whole. */
+static bool reserve_whole(struct exchange *exchange, const struct exchange_request *request)
+{
+    size_t limit = exchange->whole.limit;
+    size_t bytes = request->is_length_known ? min_of(request->length, (uint64_t)limit) : limit;
+
+    if (!request->has_body || !exchange->is_whole)
+        return true;
+    if (gateway_reserve_whole(exchange->gateway, bytes)) {
+        exchange->whole_bytes = bytes;
+        return true;
+    }
+    exchange->is_whole = false;
+    return limit == WHOLE_BYTES_MAX;
+}
+
 static bool admit_request(struct exchange *exchange, struct exchange_request *request)
 {
     struct http_head *head = exchange->head;
@@ -112,6 +130,10 @@ static bool admit_request(struct exchange *exchange, struct exchange_request *re
     if (audit_id.data)
         exchange->client_audit_id = str_dup(audit_id);
     plan_body(exchange, request);
+    if (!reserve_whole(exchange, request))
+        return refuse(exchange, 503,
+                      "kubectl-hoop: too many requests whose body must be read whole are under "
+                      "way: try again");
     exchange->upstream =
         gateway_upstream(exchange->gateway, str_from(exchange->cluster), exchange->user, &err);
     if (!exchange->upstream) {

@@ -10,6 +10,7 @@
 #include "proxy/gateway_inside.h"
 
 #define UNSENT_BYTES_MAX ((size_t)64 << 20)
+#define WHOLE_BYTES_MAX ((size_t)64 << 20)
 #define UNSENT_BYTES_FREE ((size_t)16 << 10) /* an answer may always hold so much */
 #define BUDGET_LOOK_MS 20
 #define IDLE_MS 2000
@@ -85,6 +86,14 @@ static void budget_is_due(void *context)
 
     loop_timer_stop(&gateway->budget);
     for_exchanges(gateway, NULL, exchange_pump); /* starts it again where need be */
+}
+
+bool gateway_reserve_whole(struct gateway *gateway, size_t bytes)
+{
+    if (bytes > WHOLE_BYTES_MAX - gateway->whole_bytes)
+        return false;
+    gateway->whole_bytes += bytes;
+    return true;
 }
 
 bool gateway_is_over_budget(struct gateway *gateway, size_t unsent_bytes)

@@ -66,6 +66,7 @@ struct exchange {
     size_t uncredited;          /* of it, given upstream without credit for the client */
     bool is_ready;              /* the call has a connection */
     size_t unsent_bytes;        /* its part of the gateway's */
+    size_t whole_bytes;         /* likewise */
     bool is_paused;             /* the call */
     bool has_response;          /* its head has come, or is our own */
     bool is_head_all;           /* and there is no body */
@@ -89,6 +90,7 @@ struct gateway {
     struct exchange *dead;      /* to be freed when nobody is inside them */
     struct loop_job sweep;
     struct gateway_counts counts;
+    size_t whole_bytes;        /* reserved for bodies of requests that are read whole */
     size_t unsent_bytes;       /* of answers in memory, over all exchanges */
     struct loop_timer *budget; /* looks whether those that a budget stopped may go on */
     struct loop_timer *idle;
@@ -103,6 +105,8 @@ struct recording *gateway_recording(struct gateway *gateway, struct str cluster)
 /* The connections to it; NULL with ERROR_CONFIG. */
 struct upstream *gateway_upstream(struct gateway *gateway, struct str cluster, unsigned user,
                                   struct error *err);
+/* May a request whose body is read whole take so much memory? Then it has, until it is finished. */
+bool gateway_reserve_whole(struct gateway *gateway, size_t bytes);
 /* Must an exchange that holds so much of its answer stop reading? It is pumped again later. */
 bool gateway_is_over_budget(struct gateway *gateway, size_t unsent_bytes);
 /* Moves it among the dead, which are freed from the loop. */

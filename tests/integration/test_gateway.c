@@ -450,6 +450,42 @@ static void patch_of_a_secret_is_read_whole_or_refused(void **state)
 
 /* ---- The journal first ---- */
 
+/* 64 MiB for all of them: who must be read whole is told to come again, who need not be, streams.
+ */
+static void bodies_that_are_read_whole_have_a_budget(void **state)
+{
+    struct world *world = *state;
+    struct client_conn *first = NULL, *client;
+    const char *must = "PATCH /kind/api/v1/namespaces/d/secrets/s HTTP/1.1\r\n%s"
+                       "Content-Type: application/json-patch+json\r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n";
+    const char *may = "POST /kind/may HTTP/1.1\r\n%sContent-Length: 262144\r\n\r\n{";
+
+    for (int i = 0; i < 20; i++) { /* 3 MiB and 64 KiB each, whatever they send */
+        client = world_connect(world);
+        client_send(client, must, world_who(world));
+        first = first ? first : client;
+    }
+    world_run_for(world, 50);
+    client = world_connect(world);
+    client_send(client, must, world_who(world));
+    assert_true(wait_client(world, "HTTP/1.1 503 "));
+    assert_true(client_has(client, "try again"));
+    for (int i = 0; i < 11; i++)
+        client_send(world_connect(world), may, world_who(world));
+    world_run_for(world, 50);
+    assert_int_equal(0, world->served_count);
+    client_send(world_connect(world), may, world_who(world));
+    assert_true(wait_served(world, "POST /may HTTP/1.1\r\n"));
+    assert_int_equal(1, world->served_count);
+    client_hang_up(first);
+    world_run_for(world, 50);
+    client = world_connect(world);
+    client_send(client, must, world_who(world));
+    client_send(client, "2\r\n[]\r\n0\r\n\r\n");
+    assert_true(wait_served(world, "PATCH "));
+}
+
 static void request_waits_for_the_sync(void **state)
 {
     struct world *world = *state;
@@ -735,6 +771,7 @@ int main(void)
         gateway_test(client_that_expects_100_hears_upstreams),
         gateway_test(trailers_cross_both_ways_after_they_are_recorded),
         gateway_test(patch_of_a_secret_is_read_whole_or_refused),
+        gateway_test(bodies_that_are_read_whole_have_a_budget),
         gateway_test(request_waits_for_the_sync),
         gateway_test(answer_waits_for_the_write_and_at_most_100_ms_for_the_sync),
         cmocka_unit_test(answer_waits_for_the_sync_under_strict),
