@@ -14,7 +14,8 @@
 
 #define SPECS_MAX 64     /* of one command, and of all that may precede a subcommand */
 #define FIRST_CODE 0x100 /* what getopt_long answers for specs[i] is FIRST_CODE + i */
-#define NEAREST_MAX 64   /* longer words are not compared */
+#define TEXT_COLUMNS 90
+#define NEAREST_MAX 64 /* longer words are not compared */
 
 const struct option_spec options_globals[] = {
     {"kubeconfig", 0, OPTION_TEXT, offsetof(struct options, kubeconfig), "FILE",
@@ -285,9 +286,29 @@ void options_print_globals(void)
     print_globals(~0U);
 }
 
+/* Lines that are too long go on in the next one. */
+static void print_text(const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        size_t end = len;
+
+        if (len > TEXT_COLUMNS) {
+            end = TEXT_COLUMNS;
+            while (end > 0 && text[end] != ' ')
+                end--;
+            if (end == 0)
+                end = len; /* one word */
+        }
+        printf("%.*s\n", (int)end, text);
+        text += end + (text[end] != '\0');
+    }
+}
+
 static void print_usage(const struct usage *usage)
 {
-    printf("%s\n\nUsage:\n  kubectl hoop %s\n", usage->text, usage->synopsis);
+    print_text(usage->text);
+    printf("\nUsage:\n  kubectl hoop %s\n", usage->synopsis);
     if (usage->subcommands) {
         puts("\nCommands:");
         for (const struct command *const *at = usage->subcommands; *at; at++)

@@ -77,7 +77,7 @@ struct command; /* command.h */
 
 struct usage {
     const char *synopsis; /* "replay SESSION [flags]" */
-    const char *text;     /* paragraphs, wrapped at 80 columns; no newline at the end */
+    const char *text;     /* paragraphs; no newline at the end */
     const struct option_spec *specs;
     enum completer operands;                  /* what each of them is */
     bool operands_repeat;                     /* more than one may be given */
