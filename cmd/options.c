@@ -119,6 +119,7 @@ struct scan {
     struct option longs[SPECS_MAX + 1];
     char shorts[2 * SPECS_MAX + 4];
     size_t count;
+    bool has_rest;   /* something may follow `--` */
     bool met_dashes; /* it ended at `--`, and not at the end */
 };
 
@@ -189,7 +190,10 @@ static int unknown_flag(const struct scan *scan, const char *argument, struct er
         if (nearest)
             return error_fix(err, "did you mean --%s?", nearest);
     }
-    return error_fix(err, "see --help; what belongs to the recorded command goes behind '--'");
+    return error_fix(err, "%s",
+                     scan->has_rest ? "see --help; what belongs to the recorded command "
+                                      "goes behind '--'"
+                                    : "see --help");
 }
 
 /* getopt_long takes any unique beginning of a name; a flag added later would then break scripts. */
@@ -329,6 +333,7 @@ int options_parse(struct options *options, const struct usage *usage, void *flag
     struct scan scan = {0};
     enum io status;
 
+    scan.has_rest = usage->rest != COMPLETE_NOTHING;
     add_specs(&scan, usage->specs, flags);
     add_globals(&scan, usage->globals, options);
     prepare_scan(&scan);

@@ -48,7 +48,8 @@ expect 2 '' "*unknown value 'yaml' (fix: use one of: text, json)" version -o yam
 expect 2 '' '*--context needs a value' exec --context
 expect 2 '' '*--context means nothing to this command (fix: leave it out)' version --context x
 expect 2 '' "*one argument too many: 'x'*" version x
-expect 2 '' '*unknown flag: --frobnicate*' --frobnicate version
+expect 2 '' '*unknown flag: --frobnicate (fix: see --help)' --frobnicate version
+expect 2 '' "*unknown flag: --frobnicate (fix: see --help; what belongs to the recorded command goes behind '--')" exec --frobnicate
 expect 0 'kubectl-hoop *recording format 1*' '' version
 expect 0 'kubectl-hoop *' '' -q version -q
 expect 0 '{"apiVersion":"kubectl-hoop/v1","kind":"Version",*"libraries":{*"zstd":*}}' '' version -o json
