@@ -148,9 +148,27 @@ static void read_timeline(struct replay *replay)
     timeline_finish(replay->timeline);
 }
 
-static void read_bodies(struct replay *replay, uint64_t number, size_t each, size_t total)
+static bool wants_request(void *context, const struct replay_request *request)
 {
-    replay->bodies = bodies_new(replay->timeline, (uint32_t)number, each, total);
+    const struct replay *replay = context;
+    const struct timeline *timeline = replay->timeline;
+    uint64_t command = replay->chosen.command;
+
+    return filter_wants_request(&replay->filter, timeline, request) &&
+           (!command || timeline->groups[request->group].number == command);
+}
+
+/* Of one request. */
+static void read_bodies(struct replay *replay, uint32_t number)
+{
+    replay->bodies = bodies_new(replay->timeline, number, BODY_BYTES, BODY_TOTAL_BYTES);
+    read_again(replay, add_to_bodies);
+}
+
+/* Of those that are shown. */
+static void read_all_bodies(struct replay *replay, size_t each, size_t total)
+{
+    replay->bodies = bodies_new_for(replay->timeline, wants_request, replay, each, total);
     read_again(replay, add_to_bodies);
 }
 
@@ -167,7 +185,7 @@ static void read_changes(struct replay *replay)
 
 /* ---- jsonl: the events as they were recorded ---- */
 
-static bool wants_event(const struct replay *replay, size_t journal, struct str line)
+static bool wants_event(struct replay *replay, size_t journal, struct str line)
 {
     const struct timeline *timeline = replay->timeline;
     struct error err = {0};
@@ -178,9 +196,7 @@ static bool wants_event(const struct replay *replay, size_t journal, struct str 
     if (exchange >= 0) {
         int64_t at = timeline_find_exchange(timeline, (unsigned)journal, (uint64_t)exchange);
         const struct replay_request *request = at < 0 ? NULL : &timeline->requests[at];
-        return request && filter_wants_request(&replay->filter, timeline, request) &&
-               (!replay->chosen.command ||
-                timeline->groups[request->group].number == replay->chosen.command);
+        return request && wants_request(replay, request);
     }
     const struct replay_group *group =
         command ? timeline_find_command(timeline, (unsigned)journal, command) : NULL;
@@ -190,7 +206,7 @@ static bool wants_event(const struct replay *replay, size_t journal, struct str 
 
 static void write_line(void *context, size_t journal, const struct reader_line *line)
 {
-    const struct replay *replay = context;
+    struct replay *replay = context;
     scoped(buf_free) struct buf safe = {.limit = 8 * READER_LINE_BYTES_MAX};
 
     if (line->number == 1)
@@ -255,7 +271,7 @@ static int show_text(struct replay *replay)
     struct pager pager = {0};
 
     if (replay->chosen.bodies)
-        read_bodies(replay, 0, PREVIEW_BYTES, PREVIEW_TOTAL_BYTES);
+        read_all_bodies(replay, PREVIEW_BYTES, PREVIEW_TOTAL_BYTES);
     read_changes(replay);
     struct text_options options = text_options(replay);
     options.verdict = verdict_text(replay);
@@ -271,7 +287,7 @@ static int show_json(struct replay *replay)
     scoped(jsondoc_free) json_object *verdict = json_object_new_object();
 
     if (replay->chosen.bodies)
-        read_bodies(replay, 0, BODY_BYTES, BODY_TOTAL_BYTES);
+        read_all_bodies(replay, BODY_BYTES, BODY_TOTAL_BYTES);
     read_changes(replay);
     jsondoc_put_string(verdict, "word", verdict_word(replay->report.verdict));
     jsondoc_put_string(verdict, "integrity", answer_word(replay->report.integrity));
@@ -308,7 +324,7 @@ static int show_exchange(struct replay *replay, struct error *err)
 
     if (!request)
         return -1;
-    read_bodies(replay, request->number, BODY_BYTES, BODY_TOTAL_BYTES);
+    read_bodies(replay, request->number);
     text_write_exchange(replay->timeline, request, &(struct text_options){.bodies = replay->bodies},
                         display_write, NULL);
     return 0;
@@ -344,7 +360,7 @@ static int show_body(struct replay *replay, struct error *err)
 
     if (!request)
         return -1;
-    read_bodies(replay, request->number, BODY_BYTES, BODY_TOTAL_BYTES);
+    read_bodies(replay, request->number);
     const struct exchange_view *view = bodies_of(replay->bodies, request);
     const struct body *body = view ? &view->body[side] : NULL;
     if (replay->chosen.format == FORMAT_RAW)

@@ -188,14 +188,16 @@ static void add_withheld(struct body *body, json_object *event, uint64_t offset)
     piece->fingerprint = fingerprint ? note_value(fingerprint) : NULL;
 }
 
-static bool keep_event(struct exchange_view *view, const char *type, json_object *event)
+/* False: it is none of the three. */
+static bool keep_event(const struct bodies *bodies, struct exchange_view *view, const char *type,
+                       json_object *event)
 {
     static const char *const types[] = {"request", "response", "complete"};
 
     for (size_t i = 0; i < 3; i++) {
         if (strcmp(type, types[i]) != 0)
             continue;
-        if (!view->events[i])
+        if (bodies->number && !view->events[i])
             view->events[i] = json_object_get(event);
         return true;
     }
@@ -229,7 +231,7 @@ const struct replay_request *bodies_add(struct bodies *bodies, unsigned journal,
     struct exchange_view *view = type ? view_of(bodies, journal, event) : NULL;
     if (!view)
         return NULL;
-    if (!keep_event(view, type, event)) {
+    if (!keep_event(bodies, view, type, event)) {
         add_part(bodies, view, type, event);
         return NULL;
     }

@@ -38,8 +38,10 @@ struct body {
 };
 
 struct exchange_view {
-    struct body body[2];    /* by body_side */
-    json_object *events[3]; /* owned: request, response, complete; NULL when absent */
+    struct body body[2]; /* by body_side */
+    /* Owned: request, response, complete; NULL when absent, or when not one request is asked for:
+     * those of a hundred thousand take gigabytes. */
+    json_object *events[3];
 };
 
 struct bodies; /* opaque */

@@ -24,7 +24,8 @@ struct changes {
     json_object *written; /* set: "journal/group/resource" and key_of() of each, with its state */
     struct state *states;
     size_t state_count;
-    struct change **found; /* by request index */
+    bool *wanted; /* by request index, like the next: is its answer looked at? */
+    struct change **found;
 };
 
 static bool is_write(const struct replay_request *request)
@@ -90,9 +91,9 @@ static struct state *state_of(struct changes *changes, const char *key)
     return &changes->states[json_object_get_int64(at)];
 }
 
-static bool is_wanted(void *context, const struct replay_request *request)
+static bool answers_what_is_written(const struct changes *changes,
+                                    const struct replay_request *request)
 {
-    struct changes *changes = context;
     const struct replay_object *object = &request->object;
 
     if (!answers_object(request) || request->code < 200 || request->code > 299)
@@ -105,6 +106,13 @@ static bool is_wanted(void *context, const struct replay_request *request)
     return is_known_key(changes, key);
 }
 
+static bool is_wanted(void *context, const struct replay_request *request)
+{
+    const struct changes *changes = context;
+
+    return changes->wanted[request - changes->timeline->requests];
+}
+
 struct changes *changes_new(const struct timeline *timeline, enum diff_noise noise)
 {
     struct changes *changes = xcalloc(1, sizeof *changes);
@@ -114,6 +122,7 @@ struct changes *changes_new(const struct timeline *timeline, enum diff_noise noi
         .noise = noise,
         .written = json_object_new_object(),
         .states = xcalloc(2 * timeline->request_count + 1, sizeof(struct state)),
+        .wanted = xcalloc(timeline->request_count + 1, sizeof(bool)),
         .found = xcalloc(timeline->request_count + 1, sizeof(struct change *)),
     };
     for (size_t i = 0; i < timeline->request_count; i++) {
@@ -126,6 +135,8 @@ struct changes *changes_new(const struct timeline *timeline, enum diff_noise noi
         remember_key(changes, type);
         remember_key(changes, key);
     }
+    for (size_t i = 0; i < timeline->request_count; i++)
+        changes->wanted[i] = answers_what_is_written(changes, &timeline->requests[i]);
     changes->bodies = bodies_new_for(timeline, is_wanted, changes, BODY_BYTES, CHANGES_BYTES);
     return changes;
 }
@@ -331,6 +342,7 @@ void changes_free(struct changes **changes)
     bodies_free(&it->bodies);
     jsondoc_free(&it->written);
     free(it->states);
+    free(it->wanted);
     free(it->found);
     free(it);
     *changes = NULL;

@@ -110,8 +110,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.is_coloured = true;
     text_write_timeline(timeline, &options, check_coloured, NULL);
     options.is_coloured = false;
-    for (size_t i = 0; i < timeline->request_count; i++)
-        text_write_exchange(timeline, &timeline->requests[i], &options, check_text, NULL);
+    if (timeline->request_count) {
+        uint32_t number = 1 + view % (uint32_t)timeline->request_count;
+        scoped(bodies_free) struct bodies *one = bodies_new(timeline, number, 1 << 16, 1 << 20);
+        each_line(text, use_bodies, one);
+        options.bodies = one;
+        text_write_exchange(timeline, timeline_request(timeline, number), &options, check_text,
+                            NULL);
+    }
     check_json(timeline, bodies);
     return 0;
 }

@@ -464,12 +464,14 @@ static void nothing_from_a_recording_drives_the_terminal(void **state)
     };
     scoped(timeline_free) struct timeline *timeline = build(samples, count_of(samples));
     scoped(bodies_free) struct bodies *bodies = bodies_new(timeline, 0, 4096, 4096);
+    scoped(bodies_free) struct bodies *one = bodies_new(timeline, 1, 4096, 4096);
     scoped(buf_free) struct buf text = {0};
 
     each_line(timeline, samples, count_of(samples), use_bodies, bodies);
+    each_line(timeline, samples, count_of(samples), use_bodies, one);
     text_write_timeline(timeline, &(struct text_options){.bodies = bodies}, collect, &text);
     text_write_exchange(timeline, timeline_request(timeline, 1),
-                        &(struct text_options){.bodies = bodies}, collect, &text);
+                        &(struct text_options){.bodies = one}, collect, &text);
     json_write_timeline(timeline, &(struct json_options){.bodies = bodies}, collect, &text);
     for (struct str rest = buf_str(&text); rest.len; rest = str_skip(rest, 1)) {
         unsigned char c = (unsigned char)rest.data[0];
