@@ -65,6 +65,14 @@ try_last() {
     end
 }
 
+# try_sorted ARG...: the same for a command that prints its lines in any order.
+try_sorted() {
+    local printed
+    try "$@"
+    printed=$out/$(printf %03d "$count").out
+    sort -o "$printed" "$printed"
+}
+
 # try_until WORD CMD... -- ARG...: for a command that never ends by itself: it runs in the background until its
 # output has `first`, CMD is run, and when the output has WORD the command is told to end.
 try_until() {
