@@ -91,7 +91,7 @@ static size_t record(struct str body, size_t group, size_t *stored)
     static const struct segment_names names = {
         "01J00000000000000000000000", "00000000", "", "bench", "bench",
         "01J00000000000000000000000", 0};
-    size_t lines = 0, since = 0;
+    size_t since = 0;
     enum escape_kind kind;
 
     if (!segment)
@@ -111,7 +111,6 @@ static size_t record(struct str body, size_t group, size_t *stored)
             event_end(&line);
             event_parse_head(&head, buf_str(&line));
             segment_add(segment, buf_str(&line), &head);
-            lines += line.len;
             since += part.len;
             if (since >= group) {
                 segment_flush(segment);
