@@ -173,6 +173,13 @@ static void h1_abort(void *stream)
         client_finish(h1->client);
 }
 
+static void h1_distrust(void *stream)
+{
+    struct h1_stream *h1 = stream;
+
+    h1->keeps_open = false;
+}
+
 static void h1_credit(void *stream, size_t len)
 {
     struct h1_stream *h1 = stream;
@@ -204,6 +211,7 @@ static const struct client_ops h1_ops = {
     .data = h1_data,
     .end = h1_end,
     .abort = h1_abort,
+    .distrust = h1_distrust,
     .credit = h1_credit,
     .queued = h1_queued,
     .is_full = h1_is_full,

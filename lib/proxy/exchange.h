@@ -22,6 +22,9 @@ struct client_ops {
     void (*data)(void *stream, struct chunk *chunk); /* shared */
     void (*end)(void *stream, const struct http_head *trailers);
     void (*abort)(void *stream); /* never looks like a clean end */
+    /* Before an answer: what this client means is in doubt, no request may follow it there. NULL:
+     * its requests cannot be taken for one another. */
+    void (*distrust)(void *stream);
     /* `len` bytes of the request's body were delivered: more may come. */
     void (*credit)(void *stream, size_t len);
     size_t (*queued)(const void *stream); /* bytes of answers not yet given to the kernel */

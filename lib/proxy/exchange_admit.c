@@ -49,6 +49,8 @@ static void strip_who(struct http_head *head)
 /* A refusal is recorded where it happened: in the cluster's journal, or at home. */
 static bool refuse(struct exchange *exchange, int code, const char *message)
 {
+    if (code == 400 && exchange->ops->distrust)
+        exchange->ops->distrust(exchange->stream);
     exchange->outcome.outcome = OUTCOME_REFUSED;
     exchange->is_whole = true; /* of what is not forwarded, the body is not read */
     exchange_commit_request(exchange);
@@ -123,8 +125,10 @@ static bool admit_request(struct exchange *exchange, struct exchange_request *re
         return refuse(exchange, request->refused_status, request->problem);
     if (upgrade.len && request->has_body)
         return refuse(exchange, 400, "kubectl-hoop: a request with Upgrade has no body");
-    if ((upgrade.len ? hop_strip_upgrade(head, &err) : hop_strip(head, &err)) < 0)
-        return refuse(exchange, 400, err.text);
+    if ((upgrade.len ? hop_strip_upgrade(head, &err) : hop_strip(head, &err)) < 0) {
+        scoped(free_text) char *text = xasprintf("kubectl-hoop: %s", err.text);
+        return refuse(exchange, 400, text);
+    }
     if (upgrade.len)
         exchange->upgrade = str_dup(upgrade);
     if (audit_id.data)

@@ -26,6 +26,7 @@ struct h2_request {
     size_t bytes;   /* of the body */
     char body[256]; /* its first */
     bool is_complete;
+    bool is_judged; /* strict_server.c's */
     uint32_t reset; /* code + 1 of the RST_STREAM that came; 0: none */
 };
 
