@@ -8,20 +8,35 @@
 
 struct chunk {
     atomic_uint owners;
-    size_t len;
+    size_t len, capacity;
     char data[];
 };
 
 struct chunk *chunk_new(struct str data)
 {
-    assert(data.len <= CHUNK_BYTES_MAX);
-    struct chunk *chunk = xrealloc(NULL, sizeof *chunk + data.len);
+    return chunk_new_with_room(data, data.len);
+}
+
+struct chunk *chunk_new_with_room(struct str data, size_t capacity)
+{
+    assert(data.len <= capacity && capacity <= CHUNK_BYTES_MAX);
+    struct chunk *chunk = xrealloc(NULL, sizeof *chunk + capacity);
 
     atomic_init(&chunk->owners, 1);
-    chunk->len = data.len;
-    if (data.len)
-        memcpy(chunk->data, data.data, data.len);
+    chunk->len = 0;
+    chunk->capacity = capacity;
+    ignore(chunk_append(chunk, data));
     return chunk;
+}
+
+bool chunk_append(struct chunk *chunk, struct str data)
+{
+    if (data.len > chunk->capacity - chunk->len)
+        return false;
+    if (data.len)
+        memcpy(chunk->data + chunk->len, data.data, data.len);
+    chunk->len += data.len;
+    return true;
 }
 
 struct str chunk_bytes(const struct chunk *chunk)

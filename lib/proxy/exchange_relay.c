@@ -10,6 +10,9 @@
 #include "proxy/gateway_inside.h"
 
 #define ANSWER_HIGH ((size_t)256 << 10) /* of one answer in memory: then upstream is paused */
+#define GATHERED_BYTES                                                                             \
+    ((size_t)16 << 10) /* of what comes in one pass, where no length was said                      \
+                        */
 #define ANSWER_LOW ((size_t)64 << 10)
 
 static const struct upstream_events upstream_events;
@@ -300,6 +303,8 @@ static void upstream_head(void *context, struct http_head *head, bool is_all)
         return;
     }
     exchange->has_response = true;
+    if (!http_head_length(head, &exchange->answer_bytes))
+        exchange->answer_bytes = 0;
     uint64_t number = record_response(exchange->record, head);
     if (is_all) /* one number for both: delivered together */
         number = record_body_end(exchange->record, DIRECTION_RESPONSE, NULL);
@@ -309,17 +314,42 @@ static void upstream_head(void *context, struct http_head *head, bool is_all)
     exchange->is_head_all = is_all;
 }
 
+/* How large a chunk is made for a piece: frames that come in one pass go into it together. */
+static size_t room_for(const struct exchange *exchange, struct str piece)
+{
+    uint64_t received = exchange->outcome.received[DIRECTION_RESPONSE];
+    uint64_t left = exchange->answer_bytes > received ? exchange->answer_bytes - received : 0;
+
+    /* Where no length was said, the first piece is often all there is. */
+    if (!exchange->answer_bytes && received)
+        left = GATHERED_BYTES;
+    size_t room = min_of((size_t)left, GATHERED_BYTES);
+
+    return max_of(piece.len, room);
+}
+
+static void take_piece(struct exchange *exchange, struct str piece)
+{
+    if (record_body_extend(exchange->record, piece)) {
+        gate_note_growth(&exchange->response, piece.len);
+    } else {
+        struct chunk *chunk = chunk_new_with_room(piece, room_for(exchange, piece));
+        uint64_t number = record_body(exchange->record, DIRECTION_RESPONSE, chunk);
+
+        gate_push_adopt(&exchange->response, GATE_DATA, number, NULL, chunk);
+    }
+    exchange->outcome.received[DIRECTION_RESPONSE] += piece.len;
+}
+
 static void upstream_data(void *context, struct str bytes)
 {
     struct exchange *exchange = context;
 
-    exchange->outcome.received[DIRECTION_RESPONSE] += bytes.len;
     while (bytes.len) {
-        struct chunk *chunk = chunk_new(str_first(bytes, CHUNK_BYTES_MAX));
-        uint64_t number = record_body(exchange->record, DIRECTION_RESPONSE, chunk);
+        struct str piece = str_first(bytes, CHUNK_BYTES_MAX);
 
-        bytes = str_skip(bytes, chunk_bytes(chunk).len);
-        gate_push_adopt(&exchange->response, GATE_DATA, number, NULL, chunk);
+        take_piece(exchange, piece);
+        bytes = str_skip(bytes, piece.len);
     }
     throttle(exchange);
 }

@@ -26,6 +26,12 @@ void gate_push_adopt(struct gate_queue *queue, enum gate_kind kind, uint64_t num
         queue->bytes += chunk_bytes(chunk).len;
 }
 
+void gate_note_growth(struct gate_queue *queue, size_t bytes)
+{
+    assert(queue->last && queue->last->chunk);
+    queue->bytes += bytes;
+}
+
 bool gate_is_open(const struct gate_queue *queue, int64_t mono_us)
 {
     const struct gate *gate = queue->first;

@@ -44,6 +44,8 @@ struct gate_queue {
 
 void gate_push_adopt(struct gate_queue *queue, enum gate_kind kind, uint64_t number,
                      struct http_head *head, struct chunk *chunk);
+/* The chunk of the last one has grown. */
+void gate_note_growth(struct gate_queue *queue, size_t bytes);
 /* Is there a first one, and is it open at `mono_us`? */
 bool gate_is_open(const struct gate_queue *queue, int64_t mono_us);
 /* The first one, which must be open (asserted). The caller frees it with gate_free(). */

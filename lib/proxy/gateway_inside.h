@@ -70,6 +70,7 @@ struct exchange {
     bool is_paused;             /* the call */
     bool has_response;          /* its head has come, or is our own */
     bool is_head_all;           /* and there is no body */
+    uint64_t answer_bytes;      /* of its body, where the head said so; else 0 */
     bool is_answered;           /* the client was given a response's head */
     bool is_done;
     enum status_warning warning; /* of answers of ours */

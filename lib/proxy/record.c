@@ -91,6 +91,7 @@ static struct command *command_for(struct exchange_record *record, enum command_
     struct command *command = command_new(record->recording, kind);
 
     command->record = record;
+    record->open_body = NULL;
     return command;
 }
 
@@ -170,7 +171,23 @@ uint64_t record_body(struct exchange_record *record, enum direction of, struct c
     command->of = of;
     command->needs_durable = of == DIRECTION_REQUEST;
     share_body(command, &chunk, 1);
+    if (of == DIRECTION_RESPONSE) {
+        record->open_body = command;
+        record->open_until = record->recording->recorder->handed_over;
+    }
     return recorder_put(command);
+}
+
+bool record_body_extend(struct exchange_record *record, struct str bytes)
+{
+    struct recorder *recorder = record->recording->recorder;
+    struct command *command = record->open_body;
+
+    if (!command || record->open_until != recorder->handed_over ||
+        !chunk_append(command->chunks[0], bytes))
+        return false;
+    recorder_note_growth(command, bytes.len);
+    return true;
 }
 
 uint64_t record_body_end(struct exchange_record *record, enum direction of,

@@ -3,6 +3,7 @@
  * thread, and return the number that gates wait for (recorder.h). */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/chunk.h"
@@ -59,6 +60,10 @@ uint64_t record_response(struct exchange_record *record, const struct http_head 
 uint64_t record_stream_open(struct exchange_record *record, const struct http_head *head);
 /* The next bytes of a body, as on the wire. The chunk is shared. */
 uint64_t record_body(struct exchange_record *record, enum direction of, struct chunk *chunk);
+/* Adds `bytes` to the chunk that record_body() was given last for the answer, where that can still
+ * be done: it has room, nothing else of the exchange was handed over since, and the thread has not
+ * got it. The number stays. A server's frames are small, and each event costs. */
+bool record_body_extend(struct exchange_record *record, struct str bytes);
 /* That body is over, or that half of the stream; `trailers` may be NULL. */
 uint64_t record_body_end(struct exchange_record *record, enum direction of,
                          const struct http_head *trailers);

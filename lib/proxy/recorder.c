@@ -16,6 +16,7 @@ static void hand_over(void *context)
 {
     struct recorder *recorder = context;
 
+    recorder->handed_over++;
     pthread_mutex_lock(&recorder->lock);
     bool was_empty = !recorder->queue.first;
     command_list_append(&recorder->queue, &recorder->pending);
@@ -79,6 +80,15 @@ void recorder_stop(struct recorder **recorder)
     pthread_mutex_destroy(&r->lock);
     free(r);
     *recorder = NULL;
+}
+
+void recorder_note_growth(struct command *command, size_t bytes)
+{
+    struct recorder *recorder = command->recording->recorder;
+
+    command->bytes += bytes;
+    recorder->pending.bytes += bytes;
+    atomic_fetch_add_explicit(&recorder->queued_bytes, bytes, memory_order_relaxed);
 }
 
 /* Where they were made: two threads that free what the other one allocates fight for its heap. */

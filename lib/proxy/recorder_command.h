@@ -121,6 +121,7 @@ struct recorder {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     struct command_list pending; /* the loop's, until it hands them over */
+    uint64_t handed_over;        /* how often it did */
     struct loop_job hand_over;
     struct command_list queue;    /* under lock */
     struct command_list done;     /* under lock: to be freed by the loop, which made them */
@@ -134,6 +135,8 @@ struct recorder {
 
 /* Numbers it and puts it into the queue. */
 uint64_t recorder_put(struct command *command_adopt);
+/* One that was put, and is not handed over, holds so many bytes more. */
+void recorder_note_growth(struct command *command, size_t bytes);
 
 /* On the recorder thread: appends the events of one command to the journal. ERROR_STORAGE when the
  * journal broke meanwhile. (record_lines.c) */
@@ -149,9 +152,11 @@ struct redact;
 struct exchange_record {
     struct recording *recording;
     uint64_t number;
-    bool has_request;         /* the loop's */
-    struct str invocation;    /* "" when unlinked; owned */
-    struct request_info info; /* the recorder's from REQUEST on, like all below */
+    bool has_request;          /* the loop's, like the next two */
+    struct command *open_body; /* see record_body_extend(); there only while … */
+    uint64_t open_until;       /* … the recorder's handed_over is this */
+    struct str invocation;     /* "" when unlinked; owned */
+    struct request_info info;  /* the recorder's from REQUEST on, like all below */
     struct redact *redact[2];
     uint64_t end[2];               /* of the decoded body, as far as it is recorded */
     struct http_head *trailers[2]; /* owned */

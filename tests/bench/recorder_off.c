@@ -26,6 +26,8 @@ struct recording {
 
 struct exchange_record {
     struct recording *recording;
+    struct chunk *open_body;
+    uint64_t open_number;
 };
 
 struct receipt {
@@ -58,9 +60,10 @@ void recorder_dispatch(struct recorder *recorder)
 
     if (!recording)
         return;
-    if (recording->seen != recording->last_number && recording->progress) {
+    if (recording->seen != recording->last_number) {
         recording->seen = recording->last_number;
-        recording->progress(recording->progress_context, false);
+        if (recording->progress)
+            recording->progress(recording->progress_context, false);
     }
     if (!recording->closed)
         return;
@@ -95,7 +98,7 @@ void recording_on_progress(struct recording *recording, void (*progress)(void *c
 
 bool recording_has(const struct recording *recording, uint64_t number, enum recording_level level)
 {
-    return true;
+    return number <= recording->seen;
 }
 
 bool recording_is_behind(const struct recording *recording, int64_t mono_us)
@@ -195,12 +198,20 @@ uint64_t record_stream_open(struct exchange_record *record, const struct http_he
 
 uint64_t record_body(struct exchange_record *record, enum direction of, struct chunk *chunk)
 {
-    return next_number(record->recording);
+    record->open_body = of == DIRECTION_RESPONSE ? chunk : NULL;
+    return record->open_number = next_number(record->recording);
+}
+
+bool record_body_extend(struct exchange_record *record, struct str bytes)
+{
+    return record->open_body && record->open_number > record->recording->seen &&
+           chunk_append(record->open_body, bytes);
 }
 
 uint64_t record_body_end(struct exchange_record *record, enum direction of,
                          const struct http_head *trailers)
 {
+    record->open_body = NULL;
     return next_number(record->recording);
 }
 
