@@ -10,7 +10,10 @@
 #include "net/dial.h"
 #include "proxy/upstream_inside.h"
 
-#define TRIES_MAX 3
+/* A server that goes away says so of all that it leaves, and a busy one behind a proxy may do that
+ * often; one that stays and refuses will go on doing so. */
+#define TRIES_MAX 10
+#define REFUSALS_MAX 3
 #define INTERIMS_MAX 32 /* each is recorded: a server could fill the memory with them */
 
 /* Watches and logs stay for hours, and over h1 each has its connection: a lower cap would starve
@@ -166,7 +169,7 @@ void link_lose(struct link *link, const struct error *err)
 
 /* ---- Calls and their links ---- */
 
-static void call_wait(struct upstream_call *call, bool is_first);
+static void call_wait(struct upstream_call *call);
 
 static void drop_kept(struct upstream_call *call)
 {
@@ -284,8 +287,10 @@ void call_again(struct upstream_call *call, const struct error *err)
     struct error problem = *err;
 
     assert(!call->has_answer);
-    if (call->is_gone || call->tries >= TRIES_MAX || (call->link && call->link->is_reserved)) {
-        if (call->tries >= TRIES_MAX)
+    call->refusals += call->link && !call->link->is_shut;
+    bool is_tried = call->tries >= TRIES_MAX || call->refusals >= REFUSALS_MAX;
+    if (is_tried || call->is_gone || (call->link && call->link->is_reserved)) {
+        if (is_tried)
             error_wrap(&problem, "tried %u times", call->tries);
         call_fail(call, call->is_given ? UPSTREAM_UNPROCESSED : UPSTREAM_UNREACHABLE, &problem);
         return;
@@ -293,7 +298,7 @@ void call_again(struct upstream_call *call, const struct error *err)
     loop_cancel(&call->job);
     call->avoided = call->link;
     call_unlink(call);
-    call_wait(call, true);
+    call_wait(call);
     find_links(upstream);
 }
 
@@ -360,17 +365,20 @@ static void patience_ends(void *context)
                                               patience_ends, upstream);
 }
 
-static void call_wait(struct upstream_call *call, bool is_first)
+/* In the order in which they were opened: one that is sent again stands before those that never
+ * were. */
+static void call_wait(struct upstream_call *call)
 {
     struct upstream *upstream = call->upstream;
+    struct upstream_call **at = &upstream->waiting, *last = upstream->last_waiting;
 
     call->since_ms = loop_now_ms(upstream->loop);
-    if (is_first || !upstream->waiting) {
-        call->behind = upstream->waiting;
-        upstream->waiting = call;
-    } else {
-        upstream->last_waiting->behind = call;
-    }
+    if (last && last->number < call->number)
+        at = &last->behind;
+    while (*at && (*at)->number < call->number)
+        at = &(*at)->behind;
+    call->behind = *at;
+    *at = call;
     if (!call->behind)
         upstream->last_waiting = call;
     upstream->waiting_count++;
@@ -498,7 +506,7 @@ struct upstream_call *upstream_call_open(struct upstream *upstream,
 {
     struct upstream_call *call = call_new(upstream, events, context);
 
-    call_wait(call, false);
+    call_wait(call);
     find_links(upstream);
     return call;
 }

@@ -38,6 +38,7 @@ struct upstream_call {
     uint64_t number;
     uint64_t since_ms; /* waiting */
     unsigned tries;    /* of links */
+    unsigned refusals; /* by links that went on */
 
     /* The request. */
     struct http_head *head; /* owned, until the answer's head; NULL: not given yet */

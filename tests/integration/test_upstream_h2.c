@@ -288,6 +288,10 @@ static void goaway_moves_what_it_does_not_name(void **state)
     h2_server_goaway(kept->on, kept->stream, NGHTTP2_NO_ERROR);
     moved = wait_asked_times(world, "GET /moved", 2);
     assert_true(moved->on != kept->on);
+    for (unsigned i = 2; i < 6; i++) { /* again and again, one server after the other */
+        h2_server_goaway(moved->on, 0, NGHTTP2_NO_ERROR);
+        moved = wait_asked_times(world, "GET /moved", i + 1);
+    }
     h2_server_head(kept, OK, true); /* still served */
     h2_server_head(moved, OK, true);
     get(world, "/next");
