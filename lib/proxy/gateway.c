@@ -10,7 +10,7 @@
 #include "proxy/gateway_inside.h"
 
 #define UNSENT_BYTES_MAX ((size_t)64 << 20)
-#define WHOLE_BYTES_MAX ((size_t)64 << 20)
+#define WHOLE_BUDGET_BYTES ((size_t)64 << 20)
 #define UNSENT_BYTES_FREE ((size_t)16 << 10) /* an answer may always hold so much */
 #define BUDGET_LOOK_MS 20
 #define IDLE_MS 2000
@@ -90,7 +90,7 @@ static void budget_is_due(void *context)
 
 bool gateway_reserve_whole(struct gateway *gateway, size_t bytes)
 {
-    if (bytes > WHOLE_BYTES_MAX - gateway->whole_bytes)
+    if (bytes > WHOLE_BUDGET_BYTES - gateway->whole_bytes)
         return false;
     gateway->whole_bytes += bytes;
     return true;

@@ -16,16 +16,25 @@
 #define REFUSALS_MAX 3
 #define INTERIMS_MAX 32 /* each is recorded: a server could fill the memory with them */
 
+#define UPSTREAM_LINKS_MAX 1024
+#define UPSTREAM_STREAMS_MAX 100
+#define UPSTREAM_WAIT_MS 35000 /* a dialler that fails says why, before this */
+#define UPSTREAM_IDLE_MS 60000
+#define UPSTREAM_SILENCE_MS 30000
+#define UPSTREAM_ANSWER_MS 15000
+
+static_assert(UPSTREAM_WAIT_MS > DIAL_TIMEOUT_MS, "who waits is told why");
+
 /* Watches and logs stay for hours, and over h1 each has its connection: a lower cap would starve
  * what comes after them. kube-apiserver ends idle connections after 90 s: ours must be gone before,
  * or a request could meet that end on its way. PING as client-go does it. */
 static const struct upstream_limits usual = {
-    .links = 1024,
-    .streams = 100,
-    .wait_ms = DIAL_TIMEOUT_MS + 5000, /* a dialler that fails says why, before this */
-    .idle_ms = 60000,
-    .silence_ms = 30000,
-    .answer_ms = 15000,
+    .links = UPSTREAM_LINKS_MAX,
+    .streams = UPSTREAM_STREAMS_MAX,
+    .wait_ms = UPSTREAM_WAIT_MS,
+    .idle_ms = UPSTREAM_IDLE_MS,
+    .silence_ms = UPSTREAM_SILENCE_MS,
+    .answer_ms = UPSTREAM_ANSWER_MS,
 };
 
 struct upstream {

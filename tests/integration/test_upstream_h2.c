@@ -220,8 +220,8 @@ static void large_upload_waits_for_the_servers_window(void **state)
     memset(text, 'x', 50000);
     world->h2.gives_no_window = true;
     stream = h2_caller_request(caller, "POST", "/kind/up", NULL, true);
-    for (int i = 0; i < 20; i++) /* 1 MB */
-        h2_caller_data(caller, stream, text, i == 19);
+    for (int i = 0; i < 84; i++) /* 4.2 MB */
+        h2_caller_data(caller, stream, text, i == 83);
     request = wait_asked(world, "POST /up");
     world_run_for(world, 300);
     assert_int_equal(65535, request->bytes);
@@ -231,7 +231,7 @@ static void large_upload_waits_for_the_servers_window(void **state)
     put_word(&out, FRAME_WINDOW_UPDATE, request->stream, 1 << 20);
     h2_server_send(request->on, &out);
     assert_true(wait_request(world, request, is_complete));
-    assert_int_equal(1000000, request->bytes);
+    assert_int_equal(4200000, request->bytes);
     h2_server_head(request, OK, true);
     h2_caller_free(&caller);
 }
