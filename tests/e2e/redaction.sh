@@ -329,6 +329,23 @@ row_headers() {
     web -H "X-Api-Key: $core" -H "Cookie: a=$core" "${secret%secrets}configmaps" >/dev/null
     printf '%s' "$canary"
 }
+row_websocket_bearer() {
+    web --http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' \
+        -H "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.$(printf %s "$core" | base64 -w 0), v4.channel.k8s.io" \
+        "$secret?watch=1" --max-time 2 >/dev/null || :
+    printf '%s' "$canary"
+}
+row_websocket_watch() { # each event in a frame
+    local place=${secret#https://}
+    made
+    {
+        printf 'GET /%s?watch=1&fieldSelector=metadata.name%%3D%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n' \
+            "${place#*/}" "$name" "$bearer"
+        printf 'Origin: http://x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n'
+        printf 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
+        sleep 3
+    } | timeout 8 openssl s_client -quiet -verify_quiet -CAfile ../ca.crt -connect "${place%%/*}" || :
+}
 row_exec_argv() {
     kubectl exec web -- sh -c "mysql -u root -p$core; PGPASSWORD=$core psql; curl -H 'Authorization: Bearer $core' -u u:$core http://x" || :
     printf '%s' "$canary"
@@ -352,7 +369,7 @@ row_argv_in_shells() {
 
 # inside: in the session, all rows, each in a folder of its own.
 inside() {
-    local row server http bearer secret core canary name packed
+    local row server http secret bearer core canary name packed
     server=$(kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.server}')
     kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}' | base64 -d >ca.crt
     bearer=$(KUBERNETES_EXEC_INFO='{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{}}' \
