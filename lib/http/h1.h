@@ -29,6 +29,10 @@ struct h1_reader {
  * "Transfer-Encoding: chunked" (1.0: none), never both, and a target in origin form. */
 must_use enum io h1_read_request(struct h1_reader *reader, struct str *in, struct http_head *head,
                                  struct error *err);
+/* After IO_FAILED, what can be told of the request, for a record of it: method and target where
+ * they are what they should be, else empty, and the lines before the first empty one that are
+ * fields. `head`, which was empty, is not to be forwarded. */
+void h1_read_remains(const struct h1_reader *reader, struct http_head *head);
 /* Also 1xx responses, each by itself. */
 must_use enum io h1_read_response(struct h1_reader *reader, struct str *in, struct http_head *head,
                                   struct error *err);

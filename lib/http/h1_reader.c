@@ -234,6 +234,41 @@ enum io h1_read_request(struct h1_reader *reader, struct str *in, struct http_he
     return IO_OK;
 }
 
+static void keep_request_line(struct http_head *head, struct str line)
+{
+    struct str method = str_split(&line, ' ');
+    struct str target = line.data ? str_split(&line, ' ') : STR("");
+
+    if (http_is_token(method))
+        head->method = http_head_keep(head, method);
+    if (http_is_target(target))
+        head->target = http_head_keep(head, target);
+}
+
+void h1_read_remains(const struct h1_reader *reader, struct http_head *head)
+{
+    struct str rest = buf_str(&reader->bytes);
+    struct error ignored = {0};
+    bool is_first = true;
+
+    head->version = 11;
+    while (rest.len) {
+        struct str line = str_split(&rest, '\n');
+        bool is_ended = rest.data && line.len && line.data[line.len - 1] == '\r';
+
+        if (is_ended)
+            line.len--;
+        if (!line.len)
+            break;
+        if (is_first)
+            keep_request_line(head, line);
+        else if (is_ended && head->field_count < HTTP_FIELDS_MAX)
+            ignore(parse_field(head, http_head_keep(head, line), &ignored));
+        is_first = false;
+    }
+    http_head_remove(head, "host");
+}
+
 /* ---- Responses ---- */
 
 static int parse_status_line(struct http_head *head, struct str line, struct error *err)

@@ -105,6 +105,13 @@ void *h2_stream_context(const struct h2 *h2, int32_t id)
     return stream ? stream->context : NULL;
 }
 
+bool h2_is_malformed(const struct h2 *h2, int32_t id)
+{
+    const struct stream *stream = h2_stream_any(h2, id);
+
+    return stream && !stream->was_reset && !h2->is_lost && !h2->problem;
+}
+
 size_t h2_open_streams(const struct h2 *h2)
 {
     return h2->stream_count;
@@ -273,6 +280,11 @@ static void got_control(struct h2 *h2, const nghttp2_frame *frame)
 {
     struct stream *stream;
 
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        stream = h2_stream_any(h2, frame->hd.stream_id);
+        if (stream)
+            stream->was_reset = true; /* it is closed next */
+    }
     if (!h2->is_client)
         return;
     if (frame->hd.type == NGHTTP2_GOAWAY) {
@@ -280,10 +292,6 @@ static void got_control(struct h2 *h2, const nghttp2_frame *frame)
     } else if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
         h2->has_settings = true;
         h2->answers.limits(h2->context);
-    } else if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        stream = h2_stream_any(h2, frame->hd.stream_id);
-        if (stream)
-            stream->was_reset = true; /* it is closed next */
     }
 }
 

@@ -86,6 +86,8 @@ void h2_lost(struct h2 *h2);
 /* What the caller keeps per stream; NULL at first, and for a stream that is not open. */
 void h2_set_stream_context(struct h2 *h2, int32_t stream, void *context);
 void *h2_stream_context(const struct h2 *h2, int32_t stream);
+/* Within `reset`: was it for what the client sent there, and not by its wish? */
+bool h2_is_malformed(const struct h2 *h2, int32_t stream);
 size_t h2_open_streams(const struct h2 *h2);
 
 /* ---- On one stream. All do nothing on a stream that is not open, or was reset. ---- */

@@ -23,14 +23,14 @@ struct stream {
     bool is_refused;             /* its body is thrown away */
     bool has_ended;              /* the peer's message is complete */
     bool is_head_request;        /* HEAD: Content-Length of the response promises nothing */
+    bool was_reset;              /* by the peer */
     uint64_t wire_in, wire_out;  /* bytes of its frames */
 
     /* In, client only */
     bool has_head; /* the final response's, not an interim one's */
     bool has_interim;
-    bool was_reset; /* by the server */
-    bool has_due;   /* the body's length is declared: due */
-    bool is_cut;    /* it ended before that */
+    bool has_due; /* the body's length is declared: due */
+    bool is_cut;  /* it ended before that */
     uint64_t due, taken;
     bool is_sent; /* HEADERS have left h2_send() */
 

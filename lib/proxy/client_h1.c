@@ -219,11 +219,10 @@ static const struct client_ops h1_ops = {
 
 /* ---- Requests ---- */
 
-/* Nobody knows who sent what cannot be read: it is answered and not recorded. */
-static void refuse(struct h1_stream *h1, int status, const char *problem)
+/* Nobody knows who sent it: it is answered and not recorded. */
+static void refuse(struct h1_stream *h1, int status, const char *text)
 {
     scoped(http_head_free) struct http_head head = {0};
-    scoped(free_text) char *text = xasprintf("kubectl-hoop: %s", problem);
     scoped(chunk_free) struct chunk *body = status_make(&head, status, text, STATUS_ONLY);
     scoped(buf_free) struct buf bytes = {0};
     struct error err = {0};
@@ -235,32 +234,49 @@ static void refuse(struct h1_stream *h1, int status, const char *problem)
     client_finish(h1->client);
 }
 
-static void start_exchange(struct h1_stream *h1, struct http_head *head)
+static void begin(struct h1_stream *h1, struct exchange_request *request)
 {
-    uint64_t length = 0;
-    bool is_known = http_head_length(head, &length);
-    bool has_body = h1->body.framing == H1_CHUNKED || (is_known && length > 0);
-    struct exchange_request request = {
-        .ops = &h1_ops,
-        .stream = h1,
-        .head = head,
-        .has_body = has_body,
-        .is_length_known = is_known,
-        .length = length,
-        .peer = h1->client->peer,
-    };
-
+    request->ops = &h1_ops;
+    request->stream = h1;
+    request->peer = h1->client->peer;
     free(h1->method);
-    h1->method = str_dup(head->method);
-    h1->version = head->version;
-    h1->keeps_open = h1_keeps_open(head);
-    h1->is_upgrade = hop_upgrade(head).len > 0;
+    h1->method = str_dup(request->head->method);
+    h1->version = request->head->version;
+    h1->keeps_open = !request->refused_status && h1_keeps_open(request->head);
+    h1->is_upgrade = hop_upgrade(request->head).len > 0;
     h1->has_responded = h1->is_answered = false;
     h1->uncredited = 0;
-    h1->state = has_body ? H1_IN_BODY : H1_WAITING;
-    struct exchange *exchange = exchange_start(h1->client->gateway, &request);
+    h1->state = request->has_body ? H1_IN_BODY : H1_WAITING;
+    struct exchange *exchange = exchange_start(h1->client->gateway, request);
     if (!h1->is_answered)
         h1->exchange = exchange;
+}
+
+static void start_exchange(struct h1_stream *h1, struct http_head *head)
+{
+    struct exchange_request request = {.head = head};
+
+    request.is_length_known = http_head_length(head, &request.length);
+    request.has_body = h1->body.framing == H1_CHUNKED || request.length > 0;
+    begin(h1, &request);
+}
+
+/* Recorded where it says who sent it. Nothing behind it is read. */
+static void refuse_head(struct h1_stream *h1, const char *problem)
+{
+    scoped(http_head_free) struct http_head head = {0};
+    scoped(free_text) char *text = xasprintf("kubectl-hoop: %s", problem);
+    struct exchange_request request = {
+        .head = &head,
+        .refused_status = h1->reader.status,
+        .problem = text,
+    };
+
+    h1_read_remains(&h1->reader, &head);
+    if (http_head_count(&head, "authorization") == 1)
+        begin(h1, &request);
+    else
+        refuse(h1, h1->reader.status, text);
 }
 
 static bool read_head(struct h1_stream *h1, struct str *in)
@@ -277,7 +293,7 @@ static bool read_head(struct h1_stream *h1, struct str *in)
     }
     client_wake(h1->client);
     if (status == IO_FAILED) {
-        refuse(h1, h1->reader.status, err.text);
+        refuse_head(h1, err.text);
         return false;
     }
     h1->body = h1_body_of_request(&head);
@@ -319,12 +335,14 @@ static bool read_body(struct h1_stream *h1, struct str *in)
         if (h1->exchange)
             exchange_request_end(h1->exchange, trailers.field_count ? &trailers : NULL);
     } else if (status == IO_FAILED) {
+        scoped(free_text) char *text = xasprintf("kubectl-hoop: %s", err.text);
+
+        h1->state = H1_WAITING; /* nothing behind it is read */
+        h1->keeps_open = false;
         if (h1->exchange)
-            exchange_client_gone(take(h1->exchange), 0);
-        if (!h1->has_responded)
-            refuse(h1, 400, err.text);
+            exchange_request_malformed(h1->exchange, text);
         else
-            h1_abort(h1);
+            client_finish(h1->client);
     }
     return status == IO_EOF;
 }

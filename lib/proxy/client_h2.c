@@ -262,7 +262,11 @@ static void h2_on_reset(void *context, int32_t id, uint32_t code)
     struct h2_client *client = context;
     struct h2_stream *stream = h2_stream_context(client->h2, id);
 
-    if (stream)
+    if (stream && stream->exchange && h2_is_malformed(client->h2, id))
+        exchange_client_malformed(take(stream->exchange),
+                                  "kubectl-hoop: the request is not HTTP/2 as it should be",
+                                  h2_queued(client->h2, id));
+    else if (stream)
         let_go(stream);
 }
 

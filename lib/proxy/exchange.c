@@ -341,11 +341,51 @@ void exchange_request_end(struct exchange *exchange, const struct http_head *tra
     gate_push_adopt(&exchange->request, GATE_END, number, take(exchange->trailers), NULL);
 }
 
-void exchange_client_gone(struct exchange *exchange, size_t undelivered)
+static void refuse_rest(struct exchange *exchange, const char *problem)
+{
+    exchange_set_reason(exchange, problem);
+    exchange->outcome.outcome = OUTCOME_REFUSED;
+    if (is_reading_whole(exchange)) {
+        buf_free(&exchange->whole);
+        exchange_commit_request(exchange);
+    }
+}
+
+void exchange_request_malformed(struct exchange *exchange, const char *problem)
+{
+    refuse_rest(exchange, problem);
+    if (exchange->is_done)
+        return;
+    if (exchange->has_response) {
+        exchange_abort_client(exchange);
+        exchange_finish(exchange, OUTCOME_REFUSED);
+        return;
+    }
+    count_wire(exchange);
+    upstream_call_cancel(&exchange->call);
+    exchange->is_request_over = true;
+    gate_drop_all(&exchange->request);
+    exchange_answer(exchange, 400, problem);
+}
+
+static void count_undelivered(struct exchange *exchange, size_t undelivered)
 {
     uint64_t *delivered = &exchange->outcome.delivered[DIRECTION_RESPONSE];
 
     *delivered -= min_of(*delivered, undelivered);
+}
+
+void exchange_client_malformed(struct exchange *exchange, const char *problem, size_t undelivered)
+{
+    count_undelivered(exchange, undelivered);
+    exchange->ops = NULL;
+    refuse_rest(exchange, problem);
+    exchange_finish(exchange, OUTCOME_REFUSED);
+}
+
+void exchange_client_gone(struct exchange *exchange, size_t undelivered)
+{
+    count_undelivered(exchange, undelivered);
     /* Overtakes all that is queued: upstream is left at once. */
     exchange->ops = NULL;
     exchange_finish(exchange, OUTCOME_CLIENT_GONE);

@@ -51,6 +51,11 @@ void exchange_request_data(struct exchange *exchange, struct str bytes);
 void exchange_request_end(struct exchange *exchange, const struct http_head *trailers);
 /* Of an exchange that was answered with 101: the client has ended its side, and still reads. */
 void exchange_stream_ended(struct exchange *exchange);
+/* What the client sent of the request's body is none: nothing more goes upstream, and it is
+ * answered with 400 where no answer has begun, else broken off. */
+void exchange_request_malformed(struct exchange *exchange, const char *problem);
+/* As exchange_client_gone(), because of what it sent. */
+void exchange_client_malformed(struct exchange *exchange, const char *problem, size_t undelivered);
 /* The client has reset the stream, or is gone. The stream is not told anything any more.
  * `undelivered` bytes of the answer's body never left. */
 void exchange_client_gone(struct exchange *exchange, size_t undelivered);

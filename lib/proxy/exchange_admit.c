@@ -189,10 +189,10 @@ bool exchange_admit(struct exchange *exchange, struct exchange_request *request)
     gateway->counts.requests++;
     if (recording_is_broken(exchange->recording))
         return answer_unrecordable(exchange);
-    if (!is_known) {
+    if (!is_known)
         exchange->head->target = path; /* as it came: there is nothing to strip */
+    if (!is_known && !request->refused_status)
         return refuse(exchange, 404, "kubectl-hoop: the path names no cluster of this session");
-    }
     return admit_request(exchange, request);
 }
 

@@ -56,6 +56,18 @@ static void check_again(const struct http_head *head)
                str_equal(again.fields[i].value, copy.fields[i].value));
 }
 
+static void check_remains(const struct h1_reader *reader)
+{
+    scoped(http_head_free) struct http_head remains = {0};
+
+    h1_read_remains(reader, &remains);
+    assert(!remains.method.len || http_is_token(remains.method));
+    assert(!remains.target.len || http_is_target(remains.target));
+    assert(remains.field_count <= HTTP_FIELDS_MAX && !http_head_has(&remains, "host"));
+    for (size_t i = 0; i < remains.field_count; i++)
+        assert(http_is_token(remains.fields[i].name) && http_is_value(remains.fields[i].value));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     scoped(h1_reader_free) struct h1_reader whole = {0}, cut = {0};
@@ -70,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(status == cut_status && (status == IO_FAILED) == (err.kind == ERROR_PROTOCOL));
     if (status == IO_FAILED) {
         assert(whole.status == cut.status && head.version == 0 && !head.blocks);
+        check_remains(&whole);
         return 0;
     }
     if (status == IO_OK) {

@@ -26,18 +26,19 @@ _Static_assert(count_of(h1_cases) + 5 * count_of(codings) >= 150, "too few");
 static struct strict_server server;
 static struct client_conn *attacker, *neighbour;
 static const char *wanted;
+static unsigned refused;  /* that the journal must tell of */
 static unsigned problems; /* of all cases: one does not hide the others */
 
 static int set_up(void **state)
 {
-    problems = 0;
+    problems = refused = 0;
     server = (struct strict_server){.world = *state = world_new()};
     return 0;
 }
 
 static int set_up_h2(void **state)
 {
-    problems = 0;
+    problems = refused = 0;
     server = (struct strict_server){.world = *state = world_new_h2()};
     return 0;
 }
@@ -66,6 +67,16 @@ static bool is_attacker_closed(struct world *world)
 {
     strict_server_look(&server);
     return attacker->has_ended || attacker->has_failed;
+}
+
+static unsigned count_recorded(struct world *world)
+{
+    return world_count_written(world, "\"outcome\":\"refused\",\"forwarded\":\"none\"");
+}
+
+static bool is_recorded(struct world *world)
+{
+    return count_recorded(world) >= refused;
 }
 
 /* ---- One case ---- */
@@ -188,7 +199,15 @@ static void try_one(struct world *world, const struct h1_case *test)
         check_refused(world, test->name, test->status, test->stays_open);
     ask_as_neighbour(world);
     check_seen(test->name, is_passed ? 1 : 0);
-    client_hang_up(attacker);
+    refused += !is_passed && !test->is_unrecordable;
+}
+
+/* Each that says who sent it, and none of the others. */
+static void check_recorded(struct world *world)
+{
+    assert_true(world_run_until(world, is_recorded, WAIT_MS));
+    assert_int_equal(refused, count_recorded(world));
+    assert_int_equal(0, world_count_written(world, "\"outcome\":\"client_gone\""));
 }
 
 /* ---- The tests ---- */
@@ -201,6 +220,7 @@ static void every_request_is_refused_or_arrives_as_one(void **state)
     for (size_t i = 0; i < count_of(h1_cases); i++)
         try_one(world, &h1_cases[i]);
     assert_int_equal(0, problems);
+    check_recorded(world);
 }
 
 static void try_coding(struct world *world, size_t i, const char *before, const char *behind,
@@ -230,6 +250,7 @@ static void no_other_spelling_is_taken_for_chunked(void **state)
         try_coding(world, i, "", "Transfer-Encoding: chunked\r\n", 400);
     }
     assert_int_equal(0, problems);
+    check_recorded(world);
 }
 
 int main(void)

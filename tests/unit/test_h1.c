@@ -242,6 +242,39 @@ static void read_request_takes_no_time_when_bytes_trickle(void **state)
     }
 }
 
+/* For the record of what was refused: all that is as it should be, up to the first empty line. */
+static void read_remains_tells_who_sent_what_was_refused(void **state)
+{
+    static const char text[] =
+        "GET /api/x HTTP/1.1\r\nHost: a\r\nX : 1\r\nAuthorization: Bearer y\r\n"
+        "Z: 2\nQ: 3\r\n\r\nAuthorization: Bearer smuggled\r\n\r\n";
+    scoped(h1_reader_free) struct h1_reader reader = {0};
+    scoped(http_head_free) struct http_head head = {0}, remains = {0};
+    struct str in = str_from(text);
+    struct error err = {0};
+
+    assert_int_equal(IO_FAILED, h1_read_request(&reader, &in, &head, &err));
+    h1_read_remains(&reader, &remains);
+    assert_true(str_is(remains.method, "GET") && str_is(remains.target, "/api/x"));
+    assert_true(str_is(http_head_get(&remains, "authorization"), "Bearer y"));
+    assert_int_equal(1, http_head_count(&remains, "authorization"));
+    assert_false(http_head_has(&remains, "x") || http_head_has(&remains, "z"));
+    assert_false(http_head_has(&remains, "host"));
+}
+
+static void read_remains_leaves_out_a_line_that_is_none(void **state)
+{
+    scoped(h1_reader_free) struct h1_reader reader = {0};
+    scoped(http_head_free) struct http_head head = {0}, remains = {0};
+    struct str in = STR("G(T /a#b HTTP/1.1\r\nQ: 3\r\n\r\n");
+    struct error err = {0};
+
+    assert_int_equal(IO_FAILED, h1_read_request(&reader, &in, &head, &err));
+    h1_read_remains(&reader, &remains);
+    assert_int_equal(0, remains.method.len + remains.target.len);
+    assert_true(str_is(http_head_get(&remains, "q"), "3"));
+}
+
 static void reader_serves_one_head_after_the_other(void **state)
 {
     scoped(h1_reader_free) struct h1_reader reader = {0};
@@ -639,6 +672,8 @@ int main(void)
         cmocka_unit_test(read_request_fills_the_head),
         cmocka_unit_test(read_request_answers_431_beyond_the_limits),
         cmocka_unit_test(read_request_takes_no_time_when_bytes_trickle),
+        cmocka_unit_test(read_remains_tells_who_sent_what_was_refused),
+        cmocka_unit_test(read_remains_leaves_out_a_line_that_is_none),
         cmocka_unit_test(reader_serves_one_head_after_the_other),
         cmocka_unit_test(keeps_open_follows_version_and_connection),
         cmocka_unit_test(read_response_is_strict_however_it_is_cut),
