@@ -1,5 +1,5 @@
 /* command.h - the subcommands. main.c lists them all, and is the only place where an error is
- * printed and an error's kind becomes an exit status (DESIGN.md section 7). */
+ * printed and an error's kind becomes an exit status (man kubectl-hoop, EXIT STATUS). */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "options.h"
 
-/* DESIGN.md section 7, "Exit codes". */
+/* man kubectl-hoop, EXIT STATUS */
 enum exit_status {
     EXIT_OK = 0,
     EXIT_ERROR = 1,

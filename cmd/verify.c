@@ -114,7 +114,7 @@ static void print_count(const size_t counts[VERDICT_TAMPERED + 1])
     putchar('\n');
 }
 
-/* ---- For programs (FORMAT.md section 5) ---- */
+/* ---- For programs (man hoop-session) ---- */
 
 static json_object *describe_finding(const struct finding *finding)
 {

@@ -14,7 +14,7 @@
 #include "commit.h"
 #include "options.h"
 
-#define RECORDING_FORMAT 1 /* FORMAT.md, "v" */
+#define RECORDING_FORMAT 1 /* man hoop-session, "v" */
 
 static int print_json(void)
 {

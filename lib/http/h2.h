@@ -1,7 +1,7 @@
 /* h2.h - one HTTP/2 connection (RFC 9113), the server's side, over nghttp2: bytes in by
  * h2_receive(), bytes out by h2_send(). No sockets, no clock. The client's side: h2_client.h.
  *
- * Flow control (DESIGN.md section 5): a stream may have 256 KiB on the way to us; credit of the
+ * Flow control: a stream may have 256 KiB on the way to us; credit of the
  * connection is given back when bytes arrive, credit of the stream only by h2_consume(), so that a
  * stream that stands still never starves its neighbours.
  *

@@ -2,7 +2,7 @@
  * for it: h2_receive(), h2_send(), h2_lost(), h2_data_adopt(), h2_end(), h2_reset(), h2_consume(),
  * h2_queued(); only h2_respond() and h2_informational() are a server's.
  *
- * Flow control (DESIGN.md section 5): a stream may have 512 KiB on the way to us, the connection
+ * Flow control: a stream may have 512 KiB on the way to us, the connection
  * 16 MiB, whose credit is given back on receipt. There is no push. A response is checked as a
  * request is: what is malformed is reset, and comes as `failed`. */
 #pragma once

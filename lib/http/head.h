@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define HTTP_HEAD_BYTES_MAX ((size_t)128 << 10) /* DESIGN.md "Limits" */
+#define HTTP_HEAD_BYTES_MAX ((size_t)128 << 10) /* docs/limits.md */
 #define HTTP_FIELDS_MAX 512
 #define HTTP_TRAILER_BYTES_MAX ((size_t)16 << 10)
 #define HTTP_TRAILERS_MAX 64

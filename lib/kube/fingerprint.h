@@ -38,5 +38,6 @@ void fingerprint_free(struct fingerprint **print); /* wipes what it holds */
 uint64_t fingerprint_bucket(uint64_t len);
 
 #define FINGERPRINT_PLACEHOLDER_BYTES 96
-/* "redacted:v1:<key id>:<fingerprint>:<bucket>" (FORMAT.md) for what was added. Returns `text`. */
+/* "redacted:v1:<key id>:<fingerprint>:<bucket>" (man hoop-session) for what was added. Returns
+ * `text`. */
 char *fingerprint_placeholder(struct fingerprint *print, char text[FINGERPRINT_PLACEHOLDER_BYTES]);

@@ -141,7 +141,7 @@ must_use int kubeconfig_server_parse(struct kubeconfig_server *server,
                                      const struct kubeconfig_cluster *cluster, struct error *err);
 void kubeconfig_server_free(struct kubeconfig_server *server);
 
-/* The id of DESIGN.md "Addresses": the name itself where it can stand in a URL, else its end and 8
+/* The id: the name itself where it can stand in a URL, else its end and 8
  * hex digits of its SHA-256. Returns `id`. */
 char *kubeconfig_cluster_id(const char *name, char id[KUBECONFIG_ID_BYTES_MAX + 1]);
 

@@ -1,5 +1,5 @@
 /* bearer.h - what a client of the loopback gateway shows:
- * khoop1.<session>.<user>.<invocation>.<mac> (DESIGN.md section 4). `user` is the number of the
+ * khoop1.<session>.<user>.<invocation>.<mac>. `user` is the number of the
  * kubeconfig's user entry, `invocation` the id of the command, or "-". The MAC is base64url of
  * HMAC-SHA-256 over all before its dot. */
 #pragma once

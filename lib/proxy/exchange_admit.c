@@ -34,7 +34,7 @@ static struct str split_cluster(struct http_head *head)
     return cluster;
 }
 
-/* Fields that would say who asks: they are ours to say (DESIGN.md section 10). */
+/* Fields that would say who asks: they are ours to say. */
 static void strip_who(struct http_head *head)
 {
     size_t kept = 0;

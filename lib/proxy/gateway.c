@@ -77,7 +77,7 @@ static void for_exchanges(struct gateway *gateway, const struct recording *recor
     }
 }
 
-/* ---- Budgets (DESIGN.md section 5): what the recorder has queued, and what clients have not taken
+/* ---- Budgets: what the recorder has queued, and what clients have not taken
  * yet. They bound memory, never the record: reading stops, nothing is dropped. ---- */
 
 static void budget_is_due(void *context)

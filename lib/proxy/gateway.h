@@ -1,5 +1,5 @@
 /* gateway.h - the gateway of one session on loopback: a TLS listener whose requests go, recorded,
- * to the clusters of an upstream plugin (DESIGN.md sections 3 to 5 and "Addresses").
+ * to the clusters of an upstream plugin.
  * https://127.0.0.1:<port>/<cluster>/api/…, bearer as in bearer.h. All calls on the loop thread. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* record_lines.c - on the recorder's thread: commands become the lines of FORMAT.md section 1. */
+/* record_lines.c - on the recorder's thread: commands become the lines of man hoop-session. */
 #include <assert.h>
 #include <strings.h>
 

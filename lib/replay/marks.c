@@ -5,7 +5,7 @@
 #include "base/num.h"
 #include "replay/format.h"
 
-/* FORMAT.md section 1, `complete` */
+/* man hoop-session, `complete` */
 static const struct {
     const char *outcome, *text;
 } outcomes[] = {

@@ -14,7 +14,7 @@
 #include "replay/timeline_inside.h"
 
 #define INDEX_BYTES 48
-#define PLACEHOLDER STR("redacted:v1:") /* FORMAT.md section 1 */
+#define PLACEHOLDER STR("redacted:v1:") /* man hoop-session */
 
 /* What the envelope of an event says. */
 struct event {

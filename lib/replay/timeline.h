@@ -1,6 +1,6 @@
 /* timeline.h - a session as a person wants to see it: its commands in order, under each the
  * requests that it made, and all that was lost, refused or withheld. Built from the event lines of
- * its journals (FORMAT.md section 1). No I/O, and no trust in the lines: what does not fit becomes
+ * its journals (man hoop-session). No I/O, and no trust in the lines: what does not fit becomes
  * a finding, and nothing is left out without one.
  *
  *   struct timeline *timeline = timeline_new(session);
@@ -115,7 +115,7 @@ struct replay_row {
     uint64_t seq;
 };
 
-/* Journals belong together only when issuer and subject agree (DESIGN.md section 3); else each
+/* Journals belong together only when issuer and subject agree; else each
  * party is shown apart. */
 struct replay_party {
     char *issuer, *subject; /* owned; subject: of the token, else the actor's name; may be NULL */

@@ -85,7 +85,7 @@ static char *put_quoted(char *out, unsigned char byte)
     return out;
 }
 
-/* FORMAT.md section 1: C1 controls, line and paragraph separator, and what Unicode calls
+/* man hoop-session: C1 controls, line and paragraph separator, and what Unicode calls
  * Bidi_Control. */
 static bool must_escape(uint32_t code)
 {

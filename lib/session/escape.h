@@ -1,4 +1,4 @@
-/* escape.h - bytes as the inside of a JSON string (FORMAT.md section 1): what JSON demands, and
+/* escape.h - bytes as the inside of a JSON string (man hoop-session): what JSON demands, and
  * U+007F-U+009F, U+2028, U+2029 and the bidirectional controls, so that no line of a recording can
  * drive a terminal. Output is always valid UTF-8, at most 6 bytes for each byte of input. */
 #pragma once

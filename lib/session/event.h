@@ -1,4 +1,4 @@
-/* event.h - one line of a journal, written piece by piece into a buffer (FORMAT.md section 1):
+/* event.h - one line of a journal, written piece by piece into a buffer (man hoop-session):
  *
  *   event_begin(&line, "request", &stamp);
  *   event_string(&line, "verb", STR("get"));

@@ -1,5 +1,5 @@
 /* index.h - the tail frame of a segment: one raw zstd block that holds the index line and the
- * signature line as plain text (FORMAT.md section 2). No I/O. */
+ * signature line as plain text (man hoop-session). No I/O. */
 #pragma once
 
 #include <stdbool.h>

@@ -139,7 +139,7 @@ int journal_commit(struct journal *journal, enum journal_level level, struct ins
     return 0;
 }
 
-/* FORMAT.md "Seal": tail, fdatasync; create n+1 with its segment line, synced (unless last); rename
+/* Sealing: tail, fdatasync; create n+1 with its segment line, synced (unless last); rename
  * n; fsync the directory; only then may it go to the store. */
 static int seal(struct journal *journal, const char *reason, bool is_last, struct instant now,
                 struct error *err)

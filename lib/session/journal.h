@@ -1,5 +1,5 @@
 /* journal.h - what one gateway process records of one session on one cluster: events with a
- * gap-free `seq`, in one chain of segments (FORMAT.md sections 1 and 2). Used by one thread.
+ * gap-free `seq`, in one chain of segments (man hoop-session). Used by one thread.
  *
  *   journal = journal_open(&config, now, err);
  *   event_begin(&line, "request", &(struct event_stamp){.seq = journal_next_seq(journal), …}); …
@@ -30,7 +30,7 @@
 
 struct journal;
 
-/* All that is pointed to is borrowed until journal_free(). 0: FORMAT.md's value. */
+/* All that is pointed to is borrowed until journal_free(). 0: what man hoop-session says. */
 struct journal_config {
     const char *session; /* ULID */
     const char *cluster; /* its id, or "none" */
@@ -94,7 +94,7 @@ const char *journal_id(const struct journal *journal); /* 8 hex */
 /* Closes the files. What was not ended stays for recovery. */
 void journal_free(struct journal **journal);
 
-/* What `exec` prints and `verify --expect` takes (FORMAT.md section 5): SHA-256 over the hex hashes
+/* What `exec` prints and `verify --expect` takes (man hoop-session): SHA-256 over the hex hashes
  * of the last index lines, an LF after each, ordered by journal id. Reorders `last`. */
 struct journal_last {
     const char *journal;      /* 8 hex */

@@ -1,5 +1,5 @@
 /* What happens to the files of a journal: how a segment begins, gets its final name, and what
- * becomes of one whose file failed (DESIGN.md section 5, "A failed write"). */
+ * becomes of one whose file failed. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

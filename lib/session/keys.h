@@ -1,5 +1,5 @@
 /* keys.h - what signs: the root key of an installation, and the boot key of one gateway process,
- * which lives in memory alone and is certified by the root key (FORMAT.md section 2). And the key
+ * which lives in memory alone and is certified by the root key (man hoop-session). And the key
  * of fingerprints. Ed25519 (RFC 8032), by OpenSSL. */
 #pragma once
 

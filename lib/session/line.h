@@ -1,5 +1,5 @@
 /* line.h - one line of a recording as a verifier sees it: is it one JSON object (RFC 8259), and
- * what do the few fields say that hold a journal together (FORMAT.md section 1). Nothing is
+ * what do the few fields say that hold a journal together (man hoop-session). Nothing is
  * allocated: a line of a hostile file costs no more than its own bytes. */
 #pragma once
 

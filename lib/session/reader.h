@@ -1,4 +1,4 @@
-/* reader.h - the lines of one segment (FORMAT.md section 2), sealed or still open, read under
+/* reader.h - the lines of one segment (man hoop-session), sealed or still open, read under
  * limits. Nothing in the bytes is trusted: whatever they hold, a reader ends with IO_EOF or with
  * IO_FAILED, and never takes more than READER_MEMORY_BYTES.
  *

@@ -1,5 +1,5 @@
-/* recover.h - seals what a gateway left behind when it died (FORMAT.md "Recovery"). It may be
- * killed anywhere and run again; what is locked is left alone. */
+/* recover.h - seals what a gateway left behind when it died (man hoop-session, "While it is open").
+ * It may be killed anywhere and run again; what is locked is left alone. */
 #pragma once
 
 #include <stddef.h>

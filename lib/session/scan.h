@@ -1,5 +1,5 @@
 /* scan.h - what can be read of the data frames of a segment that was not sealed, block by block
- * (RFC 8878 3.1.1), under the limits of FORMAT.md section 5. Nothing in the bytes is trusted: what
+ * (RFC 8878 3.1.1), under the limits of man hoop-session. Nothing in the bytes is trusted: what
  * no writer of ours can have written ends the readable part. */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* segment.h - the bytes of one segment as they grow: lines in, zstd blocks and at last the tail out
- * (FORMAT.md section 2). What is in `out` is to be written at the end of the file. No I/O. */
+ * (man hoop-session). What is in `out` is to be written at the end of the file. No I/O. */
 #pragma once
 
 #include <stdbool.h>

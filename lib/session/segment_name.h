@@ -1,4 +1,4 @@
-/* segment_name.h - what the name of a segment's file says (FORMAT.md sections 2 and 4). */
+/* segment_name.h - what the name of a segment's file says (man hoop-session). */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* trust.h - the root keys that a verifier believes (FORMAT.md section 5). A trusted key is a PEM
+/* trust.h - the root keys that a verifier believes (man hoop-session). A trusted key is a PEM
  * public key file, Ed25519 or ECDSA P-256, with optional lines before it:
  *
  *     # gateway: GLOB          the gateways that it may certify
@@ -30,7 +30,7 @@ must_use int trust_add_directory(struct trust *trust, const char *path, struct e
 
 size_t trust_count(const struct trust *trust);
 
-/* What a boot key's certificate says (FORMAT.md section 2). Borrowed, NUL-terminated. */
+/* What a boot key's certificate says (man hoop-session). Borrowed, NUL-terminated. */
 struct certificate {
     const char *root_key; /* id of the key that signed it */
     const char *gateway;

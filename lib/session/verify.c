@@ -278,7 +278,7 @@ static void compare_copies(struct verify *verify, const struct verify_object *ob
     find(verify, VERDICT_TAMPERED, "", "the same bytes as under this name elsewhere", "others");
 }
 
-/* DESIGN.md section 1: in loopback, gateway and caller are one. Of an open segment this is only
+/* In loopback, gateway and caller are one. Of an open segment this is only
  * what it says, but nobody gains by saying so. */
 static void see_gateway(struct verify *verify, const char *gateway)
 {

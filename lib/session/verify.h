@@ -1,5 +1,5 @@
 /* verify.h - is a recorded session what its gateway recorded, all of it, and who says so
- * (FORMAT.md section 5). Nothing in the files is trusted, nothing is changed; whatever they hold,
+ * (man hoop-session). Nothing in the files is trusted, nothing is changed; whatever they hold,
  * no more than VERIFY_MEMORY_BYTES are taken.
  *
  *   verify = verify_new(session, trust);
@@ -35,7 +35,7 @@ enum verdict {
 };
 
 const char *verdict_word(enum verdict verdict); /* "INTACT" … */
-int verdict_exit_status(enum verdict verdict);  /* DESIGN.md section 7: 0, 8, 7, 3 */
+int verdict_exit_status(enum verdict verdict);  /* for the exit: 0, 8, 7, 3 */
 
 enum answer { ANSWER_HOLDS, ANSWER_FAILS, ANSWER_UNKNOWN };
 const char *answer_word(enum answer answer); /* "holds" … */

@@ -1,5 +1,5 @@
 /* catalog.h - what a store and a spool hold, for those that read: sessions, their journals, their
- * segments (FORMAT.md sections 2 and 4). Names only; no file is opened until it is asked for, so
+ * segments (man hoop-session). Names only; no file is opened until it is asked for, so
  * that one bad file never hides a list. Blocking. Changes nothing. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* spool.h - the places of an installation (DESIGN.md section 10 "Places"), the files under its
+/* spool.h - the places of an installation, the files under its
  * journals, and what lies in the spool. */
 #pragma once
 

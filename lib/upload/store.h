@@ -1,5 +1,5 @@
 /* store.h - where sealed segments live. A store plugin exports one const struct store_type; names
- * are those of FORMAT.md section 4, the same in every store. */
+ * are those of man hoop-session, the same in every store. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* store_dir.h - segments in a directory, laid out as in S3 (DESIGN.md section 10 "Places"), so that
+/* store_dir.h - segments in a directory, laid out as in S3, so that
  * one can be copied into the other. Named by a path or file: URL. */
 #pragma once
 

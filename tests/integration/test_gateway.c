@@ -1,5 +1,5 @@
 /* test_gateway.c - one gateway, one client, one API server: what crosses, and
- * that nothing crosses before the journal holds it (DESIGN.md P1, P2, P5). */
+ * that nothing crosses before the journal holds it (docs/threat-model.md, claims 1 and 3). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
