@@ -167,18 +167,23 @@ static int perform(struct recording *recording, struct command *command, struct 
     return record_write(recording, command, err);
 }
 
+/* Broken, and only its end is still to come. */
+static bool is_closing(const struct recording *recording)
+{
+    return recording->held.last && recording->held.last->kind == COMMAND_CLOSE;
+}
+
 static void give_up_at_end(struct recording *recording)
 {
-    struct command *last = recording->held.last;
-
-    if (last && last->kind == COMMAND_CLOSE && ++recording->tries_at_end >= TRIES_AT_END)
+    if (is_closing(recording) && ++recording->tries_at_end >= TRIES_AT_END)
         end_recording(recording, NULL);
 }
 
 static int open_journal(struct recording *recording, struct instant now, struct error *err)
 {
     if (recording->journal)
-        return journal_try_reopen(recording->journal, now, err);
+        return is_closing(recording) ? journal_reopen_to_end(recording->journal, now, err)
+                                     : journal_try_reopen(recording->journal, now, err);
     recording->journal = journal_open(recording->config, now, err);
     return recording->journal ? 0 : -1;
 }

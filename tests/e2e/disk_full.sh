@@ -45,6 +45,27 @@ test_full_disk_refuses_and_recovers() {
     [ -n "$(events 'select(.type == "gap")')" ] || fail "no gap is recorded"
 }
 
+# The reserve pays for the last lines: the session is closed, although there was never room again.
+test_full_disk_at_the_end_is_told() {
+    small_disk
+    new_namespace
+    cat >"$TEST_DIR/script" <<'END'
+kubectl create configmap before
+dd if=/dev/zero of="$XDG_STATE_HOME/filler" bs=4k status=none 2>/dev/null
+kubectl create configmap full --from-literal=text="$(openssl rand -base64 12000)"
+kubectl create configmap full --from-literal=text="$(openssl rand -base64 12000)"
+exit 3
+END
+    run hoop exec -- sh "$TEST_DIR/script"
+    assert_status 3
+    assert_equal before "$(kubectl get configmaps -o name | sed 's,.*/,,' | grep -v kube-root)"
+    [ -n "$(events 'select(.type == "gap")')" ] || fail "no gap is recorded"
+    assert_equal end "$(events 'select(.type == "session.end").reason' -r)" "the reason of session.end"
+    run hoop verify @last
+    assert_status 8
+    assert_contains "$out" INCOMPLETE
+}
+
 # The same in the middle of a journal, by a write and a sync that fail.
 fail_once() {
     plain_build
