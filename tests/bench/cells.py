@@ -74,9 +74,8 @@ GRID = (
 )
 
 
-def grid(bench):
-    """CPU per request (all threads; loop and recorder apart), requests/s, RSS."""
-    cells = {}
+def grid(bench, cells):
+    """CPU per request (all threads; loop and recorder apart), requests/s, RSS. Fills `cells`."""
     for name, path, protocol, connections, streams, many, few in GRID:
         if bench.quick:
             many //= 4
@@ -147,14 +146,21 @@ def connections(bench):
     return cell
 
 
+def fresh_kinds(bench):
+    """Where each target is measured alone, in a process of its own, one after the other."""
+    if bench.quick:
+        return [kind for kind in bench.peers if kind in (peers.Gateway, peers.Nginx)]
+    return [kind for kind in bench.peers if kind not in (peers.Mitmdump, peers.GatewayStrict)]
+
+
 def watches(bench):
     """Memory of 1,000 idle watches: ten connections of a hundred, and a thousand of one."""
     cells, per = {}, 20 if bench.quick else 100
     for name, count, streams in (("%d watches, 10 connections" % (10 * per), 10, per),
                                  ("%d watches, own connections" % (10 * per), 10 * per, 1)):
         cell = cells[name] = {}
-        for kind in bench.peers:
-            if kind in (peers.Mitmdump, peers.KubectlProxy, peers.GatewayStrict):
+        for kind in fresh_kinds(bench):
+            if kind is peers.KubectlProxy:
                 continue
             with started(bench, (kind,)) as targets:  # a fresh process each
                 for target in targets:
@@ -175,7 +181,7 @@ def watches(bench):
                         measure.Load(target, SMALL, 1000, 4, 8, "h2")
                     cell[target.name]["cpu_us_beside"] = [cpu.all / 1000 * 1e6]
                     bench.place.end(load, 2)
-                    time.sleep(1.5)
+                    time.sleep(3.5)  # a gateway that is idle gives back what it had
                     cell[target.name]["rss_mb_after"] = [measure.memory_kb(target) / 1024]
     return cells
 
@@ -200,9 +206,7 @@ def read_slowly(target, stop, bytes_per_s, counted):
 def slow_readers(bench):
     """20 clients that read 100 MB at 300 KB/s each: memory, and what is left for the others."""
     cell, readers = {}, 20
-    for kind in bench.peers:
-        if kind in (peers.Mitmdump, peers.GatewayStrict):
-            continue
+    for kind in fresh_kinds(bench):
         protocol = kind.protocols[0]
         with started(bench, (kind,)) as targets:
             for target in targets:
