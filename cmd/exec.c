@@ -17,6 +17,7 @@
 #include "base/platform.h"
 #include "base/scoped.h"
 #include "base/tool.h"
+#include "base/utf8.h"
 #include "child.h"
 #include "command.h"
 #include "exec_meant.h"
@@ -53,7 +54,7 @@ static json_object *describe_labels(const struct option_list *labels, struct err
         struct str value = str_from(labels->items[i]);
         struct str key = str_split(&value, '=');
 
-        if (key.len == 0 || !value.data) {
+        if (key.len == 0 || !value.data || !utf8_is_valid(key)) {
             error_set(err, ERROR_USAGE, "--label %s: not KEY=VALUE", labels->items[i]);
             return NULL;
         }
@@ -94,7 +95,7 @@ static json_object *describe_session(const struct exec_flags *flags, const char 
     json_object *argv = jsondoc_put_adopt(message, "argv", json_object_new_array());
 
     for (size_t i = 0; command[i]; i++)
-        json_object_array_add(argv, json_object_new_string(command[i]));
+        jsondoc_add_string(argv, command[i]);
     return take(message);
 }
 

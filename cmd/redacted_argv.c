@@ -26,7 +26,7 @@ void redacted_argv_put(json_object *payload, json_object *given)
 
     for (; redacted[i] && bytes + strlen(redacted[i]) <= ARGV_BYTES_MAX; i++) {
         bytes += strlen(redacted[i]);
-        json_object_array_add(kept, json_object_new_string(redacted[i]));
+        jsondoc_add_string(kept, redacted[i]);
     }
     if (i < count)
         jsondoc_put_int(payload, "argvOmitted", (int64_t)(count - i));

@@ -95,7 +95,7 @@ static json_object *describe_start(char **argv, const char *executable, bool is_
     json_object *arguments = jsondoc_put_adopt(message, "argv", json_object_new_array());
 
     for (size_t i = 0; argv[i]; i++)
-        json_object_array_add(arguments, json_object_new_string(argv[i]));
+        jsondoc_add_string(arguments, argv[i]);
     jsondoc_put_string(message, "cwd", here);
     jsondoc_put_string(message, "executable", executable);
     jsondoc_put_bool(message, "outside", is_outside);

@@ -2,6 +2,9 @@
 
 #include <limits.h>
 
+#include "base/scoped.h"
+#include "base/utf8.h"
+
 #define DEPTH_MAX 64
 
 static void free_tokener(struct json_tokener **tokener)
@@ -90,16 +93,30 @@ size_t jsondoc_count(json_object *root, const char *path)
     return json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
 }
 
+static json_object *new_string(struct str value)
+{
+    if (utf8_is_valid(value))
+        return json_object_new_string_len(value.data ? value.data : "", (int)value.len);
+    scoped(buf_free) struct buf valid = {.limit = INT_MAX};
+
+    utf8_append_valid(&valid, value);
+    return json_object_new_string_len(valid.data, (int)valid.len);
+}
+
 void jsondoc_put_string(json_object *parent, const char *key, const char *value)
 {
     if (value)
-        json_object_object_add(parent, key, json_object_new_string(value));
+        jsondoc_put_str(parent, key, str_from(value));
 }
 
 void jsondoc_put_str(json_object *parent, const char *key, struct str value)
 {
-    json_object_object_add(
-        parent, key, json_object_new_string_len(value.data ? value.data : "", (int)value.len));
+    json_object_object_add(parent, key, new_string(value));
+}
+
+void jsondoc_add_string(json_object *array, const char *value)
+{
+    json_object_array_add(array, new_string(str_from(value)));
 }
 
 void jsondoc_put_int(json_object *parent, const char *key, int64_t value)

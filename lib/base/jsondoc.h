@@ -24,9 +24,11 @@ json_object *jsondoc_at(json_object *root, const char *path);
 /* An array's length; 0 when absent or no array. */
 size_t jsondoc_count(json_object *root, const char *path);
 
-/* Writing: the parent owns what is put. `value` NULL puts nothing. */
+/* Writing: the parent owns what is put. `value` NULL puts nothing. Bytes that are no UTF-8, which
+ * arguments and paths may have and JSON may not, become \xff (utf8_append_valid). */
 void jsondoc_put_string(json_object *parent, const char *key, const char *value);
 void jsondoc_put_str(json_object *parent, const char *key, struct str value);
+void jsondoc_add_string(json_object *array, const char *value);
 void jsondoc_put_int(json_object *parent, const char *key, int64_t value);
 void jsondoc_put_bool(json_object *parent, const char *key, bool value);
 /* Gives `child` to the parent and returns it. */

@@ -71,6 +71,20 @@ bool utf8_is_valid(struct str text)
     return true;
 }
 
+void utf8_append_valid(struct buf *out, struct str text)
+{
+    while (text.len) {
+        uint32_t code;
+        size_t len = utf8_next(text, &code);
+
+        if (len)
+            buf_append(out, text.data, len);
+        else
+            buf_printf(out, "\\x%02x", (unsigned char)text.data[0]);
+        text = str_skip(text, len ? len : 1);
+    }
+}
+
 bool utf8_is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7F && code <= 0x9F) || (code >= 0x200B && code <= 0x200F) ||

@@ -16,6 +16,9 @@ bool utf8_is_cut(struct str text);
 
 bool utf8_is_valid(struct str text);
 
+/* Appends `text` as valid UTF-8: bytes that are none as \xff, all else as it is. */
+void utf8_append_valid(struct buf *out, struct str text);
+
 /* U+0000-U+001F, U+007F-U+009F, U+2028, U+2029, bidirectional and zero-width controls: what may
  * drive, or lie to, a terminal. */
 bool utf8_is_control(uint32_t code);

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/scoped.h"
+#include "base/utf8.h"
 #include "session/ulid.h"
 
 #define DEAD_AGE_S 60 /* exec makes it, then holds it: give it the time */
@@ -65,7 +66,9 @@ static char *parent_of_sessions(void)
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     struct error unusable = {0};
 
-    if (runtime && runtime[0] == '/' && fits(runtime) && session_dir_check(runtime, &unusable) == 0)
+    /* The private kubeconfig names it, and is JSON. */
+    if (runtime && runtime[0] == '/' && utf8_is_valid(str_from(runtime)) && fits(runtime) &&
+        session_dir_check(runtime, &unusable) == 0)
         return xasprintf("%s/kubectl-hoop", runtime);
     return fallback_parent();
 }

@@ -304,6 +304,28 @@ test_title_labels_and_agent_are_recorded() {
     assert_equal own "$(events 'select(.type == "session.start") | .agent' -r | tail -n 1)"
 }
 
+# Names of files are bytes: a command, a folder, a title may hold some that are no UTF-8.
+test_bytes_that_are_no_utf8_are_told_apart() {
+    mkdir "$TEST_DIR/"$'caf\xe9'
+    cd "$TEST_DIR/"$'caf\xe9'
+    printf value >$'k\xff'
+    XDG_RUNTIME_DIR=$TEST_DIR/run KHOOP_AGENT=$'\xfe' run hoop exec --title $'t\xfe' -l $'a=\x80' -- \
+        kubectl create secret generic bytes --dry-run=client -o name --from-file=$'k=k\xff'
+    assert_status 0
+    assert_equal secret/bytes "$out"
+    assert_json "$(events 'select(.type == "session.start")')" \
+        '.title == "t\\xfe" and .labels.a == "\\x80" and .agent == "\\xfe" and .argv[-1] == "--from-file=k=k\\xff"'
+    assert_json "$(events 'select(.type == "command.start")')" \
+        '.argv[-1] == "--from-file=k=k\\xff" and (.cwd | endswith("caf\\xe9"))'
+    run hoop exec -l $'\xff=1' -- true
+    assert_status 2
+    for folder in XDG_RUNTIME_DIR XDG_STATE_HOME; do
+        mkdir -m 700 "$TEST_DIR/"$'r\xff' 2>/dev/null || :
+        run env "$folder=$TEST_DIR/"$'r\xff' "$HOOP" exec -q -- kubectl version --client
+        assert_status 0
+    done
+}
+
 test_expected_hash_anchors_this_session_alone() {
     run hoop exec -- true
     local hash

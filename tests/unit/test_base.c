@@ -133,6 +133,25 @@ static void sha256_peek_does_not_end_the_hash(void **state)
                         encode_hex(digest, sizeof digest, hex));
 }
 
+static void jsondoc_writes_what_can_be_parsed(void **state)
+{
+    struct error err = {0};
+    scoped(jsondoc_free) json_object *root = json_object_new_object();
+    scoped(buf_free) struct buf text = {0};
+
+    jsondoc_put_string(root, "path", "caf\xe9/\xc3\xa9");
+    json_object *argv = jsondoc_put_adopt(root, "argv", json_object_new_array());
+    jsondoc_add_string(argv, "\xff\\");
+    jsondoc_add_string(argv, "");
+    jsondoc_write(&text, root);
+    scoped(jsondoc_free) json_object *again = jsondoc_parse(buf_str(&text), &err);
+
+    assert_non_null(again);
+    assert_string_equal("caf\\xe9/\xc3\xa9", jsondoc_string(again, "/path"));
+    assert_string_equal("\\xff\\", jsondoc_string(again, "/argv/0"));
+    assert_string_equal("", jsondoc_string(again, "/argv/1"));
+}
+
 static void jsondoc_refuses_what_follows_the_value(void **state)
 {
     struct error err = {0};
@@ -189,6 +208,7 @@ int main(void)
         cmocka_unit_test(clock_reads_back_what_it_formats),
         cmocka_unit_test(base64_follows_the_vectors),
         cmocka_unit_test(sha256_peek_does_not_end_the_hash),
+        cmocka_unit_test(jsondoc_writes_what_can_be_parsed),
         cmocka_unit_test(jsondoc_refuses_what_follows_the_value),
         cmocka_unit_test(utf8_refuses_overlong_surrogate_and_beyond),
         cmocka_unit_test(utf8_safe_text_cannot_drive_a_terminal),
