@@ -101,6 +101,7 @@ static int run(int argc, char **argv, struct error *err)
     platform_guard_memory();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* ulimit -f is a write that fails, and is told as one */
     umask(077);
     ignore(fcntl(SESSION_LINK_FD, F_SETFD, FD_CLOEXEC)); /* not for exec plugins */
     scoped(jsondoc_free) json_object *config =

@@ -321,6 +321,8 @@ static int keep_bad(struct journal *journal, struct error *err)
             i == 0 ? xasprintf("%s.bad", journal->part) : xasprintf("%s.%u.bad", journal->part, i);
         if (medium->link(medium->context, journal->part, bad) == 0)
             return 0;
+        if (errno == ENOENT) /* it was deleted: there is nothing to keep */
+            return 0;
         if (errno != EEXIST)
             break;
     }

@@ -20,7 +20,8 @@ struct medium {
     void (*close)(void *context, int file); /* and unlocks */
 
     int (*append)(void *context, int file, const void *data, size_t len); /* all, or -1 */
-    int (*sync)(void *context, int file);                                 /* fdatasync */
+    /* fdatasync. ENOENT: it has no name any more. */
+    int (*sync)(void *context, int file);
     int (*truncate)(void *context, int file, uint64_t bytes);
     ssize_t (*read)(void *context, int file, uint64_t offset, void *data, size_t len);
     int64_t (*size)(void *context, int file);

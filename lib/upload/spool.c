@@ -128,7 +128,17 @@ static int medium_append(void *context, int file, const void *data, size_t len)
 
 static int medium_sync(void *context, int file)
 {
-    return fdatasync(file);
+    struct stat status;
+
+    if (fdatasync(file) < 0 || fstat(file, &status) < 0)
+        return -1;
+    /* Deleted under us, which is how a spool is "cleaned up": what is synced here is lost with us.
+     */
+    if (status.st_nlink == 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    return 0;
 }
 
 static int medium_truncate(void *context, int file, uint64_t bytes)

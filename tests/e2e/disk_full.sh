@@ -93,6 +93,31 @@ END
     assert_contains "$out" INCOMPLETE
 }
 
+# Somebody cleans up the spool under a running session: the next call is refused, what was durable is written again, and
+# work goes on.
+test_deleted_segment_is_noticed_and_written_again() {
+    new_namespace
+    cat >"$TEST_DIR/script" <<'END'
+kubectl create configmap before
+rm "$XDG_STATE_HOME"/kubectl-hoop/spool/"$KHOOP_SESSION"-*.part
+kubectl create configmap refused
+sleep 3
+kubectl create configmap after
+END
+    run hoop exec -- sh "$TEST_DIR/script"
+    assert_status 0
+    assert_contains "$err" 'No such file or directory'
+    assert_equal 'after before' "$(kubectl get configmaps -o name | sed 's,.*/,,' | grep -v kube-root | sort | tr '\n' ' ' | sed 's/ $//')"
+    for name in before after; do
+        events 'select(.type == "command.start") | .argv | join(" ")' -r | grep -qx "kubectl create configmap $name" ||
+            fail "$name is not recorded"
+    done
+    [ -n "$(events 'select(.type == "gap")')" ] || fail "no gap is recorded"
+    run hoop verify @last
+    assert_status 8
+    assert_contains "$out" INCOMPLETE
+}
+
 test_failed_write_is_told_and_work_goes_on() {
     fail_once write:12:5
     assert_contains "$(cat "$TEST_DIR/calls.err")" 'Input/output error'
