@@ -248,6 +248,23 @@ static void keep(struct strict_server *server, const struct strict_seen *seen)
         server->seen[server->count++] = *seen;
 }
 
+static void answer_h1(struct strict_server *server, struct server_conn *served,
+                      const struct strict_seen *seen)
+{
+    bool is_head = strncmp(seen->line, "HEAD ", 5) == 0;
+    scoped(free_text) char *answer = xasprintf("HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                                               strlen(seen->line), is_head ? "" : seen->line);
+    const char *target = strchr(seen->line, ' ') + 1;
+
+    if (strcmp(target, "/instead") != 0) {
+        served_send(served, answer);
+        return;
+    }
+    conn_write(served->conn, server->instead);
+    if (server->ends_behind)
+        served_finish(served);
+}
+
 static void look_at_h1(struct strict_server *server, struct server_conn *served)
 {
     struct str left = buf_str(&served->in);
@@ -266,12 +283,8 @@ static void look_at_h1(struct strict_server *server, struct server_conn *served)
             break;
         left = rest;
         keep(server, &seen);
-        scoped(free_text) char *answer = xasprintf(
-            "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(seen.line), seen.line);
-        if (served->conn && !server->is_silent)
-            served_send(served, strncmp(seen.line, "HEAD ", 5) == 0
-                                    ? "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
-                                    : answer);
+        if (served->conn)
+            answer_h1(server, served, &seen);
     }
     buf_consume(&served->in, served->in.len - left.len);
     if (served->has_ended && served->in.len) {
@@ -334,8 +347,6 @@ static void look_at_h2(struct strict_server *server, struct h2_request *request)
     snprintf(seen.line, sizeof seen.line, "%s", request->line);
     snprintf(seen.body, sizeof seen.body, "%s", request->body);
     keep(server, &seen);
-    if (server->is_silent)
-        return;
     scoped(free_text) char *head =
         xasprintf(":status: 200\ncontent-length: %zu\n", strlen(request->line));
     bool is_head = strncmp(request->line, "HEAD ", 5) == 0;

@@ -18,9 +18,11 @@ struct strict_server {
     struct world *world;
     struct strict_seen seen[STRICT_SEEN_MAX]; /* since strict_server_forget(), in their order */
     unsigned count;
-    unsigned cut;   /* requests that began and were broken off */
-    char bad[256];  /* what was not as it should be; "": nothing */
-    bool is_silent; /* answers nothing */
+    unsigned cut;  /* requests that began and were broken off */
+    char bad[256]; /* what was not as it should be; "": nothing */
+    /* HTTP/1.1: sent as it is in answer to "… /instead", and then FIN. */
+    struct str instead;
+    bool ends_behind;
 };
 
 /* Looks at what has arrived and answers what is complete. To be called while the loop runs. */
