@@ -137,10 +137,10 @@ check_commands() {
     assert_same_file rec/argv argv-recorded "commands in the recording"
     events 'select(.type | IN("command.start", "command.exit"))' | jq -rs '
         (map(select(.type == "command.exit")) | INDEX(.command)) as $exits
-        | .[] | select(.type == "command.start") | $exits[.command].code // "none"' >codes
-    for at in rec/*.status; do
-        cat "$at"
-    done | assert_same_file - codes "exit codes in the recording"
+        | .[] | select(.type == "command.start") | $exits[.command]
+        | if .signal then 128 + .signal else .code // "none" end' >codes
+    cat rec/*.status >statuses
+    assert_same_file statuses codes "exit codes in the recording"
     for at in one/*.requests; do
         if [ -s "$at" ] && [ ! -s "rec/${at#one/}" ]; then
             fail "no request is linked to command ${at#one/}: $(sed -n "$((10#$(basename "$at" .requests)))p" rec/argv)"
