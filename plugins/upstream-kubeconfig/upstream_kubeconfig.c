@@ -314,13 +314,16 @@ static int add_token(struct token *token, const struct kubeconfig_user *user, st
 
 static void add_password(const struct kubeconfig_user *user, struct buf *out)
 {
-    scoped(secret_buf_free) struct buf pair = {.limit = TOKEN_BYTES_MAX};
+    const char *name = user->username ? user->username : "";
+    const char *password = user->password ? user->password : "";
+    scoped(secret_buf_free) struct buf pair = {.limit = SIZE_MAX};
+    size_t len = strlen(name) + 1 + strlen(password);
 
-    if (!buf_reserve(&pair, TOKEN_BYTES_MAX))
-        return;
-    buf_append_text(&pair, user->username ? user->username : "");
+    if (!buf_reserve(&pair, len) || !buf_reserve(out, sizeof "Basic " + 4 * (len / 3 + 1)))
+        return; /* what is too long is told by `out` */
+    buf_append_text(&pair, name);
     buf_append_char(&pair, ':');
-    buf_append_text(&pair, user->password ? user->password : "");
+    buf_append_text(&pair, password);
     buf_append_text(out, "Basic ");
     encode_base64(out, buf_str(&pair));
 }

@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/file.h"
 #include "base/num.h"
 #include "base/scoped.h"
+#include "base/secret.h"
 #include "upstream-kubeconfig/upstream_kubeconfig.h"
 
 static const char text[] =
@@ -108,6 +110,23 @@ static void password_goes_as_basic_authentication(void **state)
     assert_authorization(test, "plain", BASIC, "");
 }
 
+/* What asks for it looks at overflow: a request must not go on as if nobody had a password. */
+static void password_too_long_to_show_is_not_left_out(void **state)
+{
+    struct test *test = *state;
+    scoped(upstream_credential_free) struct upstream_credential shown = {0};
+    char **password = &test->config.users[BASIC].password;
+    struct upstream_wait wait = {0};
+    struct error err = {0};
+
+    secret_free(password);
+    *password = xcalloc(1, BUF_LIMIT_DEFAULT);
+    memset(*password, 'x', BUF_LIMIT_DEFAULT - 1);
+    assert_int_equal(IO_OK, upstream_kubeconfig_type.authorize(test->self, STR("tls"), BASIC,
+                                                               &shown, &wait, &err));
+    assert_true(shown.authorization.overflow);
+}
+
 static void token_file_is_read_again_when_it_changes(void **state)
 {
     struct test *test = *state;
@@ -196,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         upstream_test(token_goes_with_each_request),
         upstream_test(password_goes_as_basic_authentication),
+        upstream_test(password_too_long_to_show_is_not_left_out),
         upstream_test(token_file_is_read_again_when_it_changes),
         upstream_test(resolve_says_where_to_dial),
         upstream_test(nobody_is_a_user_without_a_name),
