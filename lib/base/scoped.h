@@ -38,10 +38,3 @@ static inline int fd_take(int *fd)
     *fd = -1;
     return taken;
 }
-
-static inline void file_close(FILE **file)
-{
-    if (*file)
-        fclose(*file);
-    *file = NULL;
-}

@@ -8,7 +8,7 @@
 /* Removes the fields that Connection names, then Connection itself, Proxy-Connection, Keep-Alive,
  * Proxy-Authenticate, Proxy-Authorization, TE (of which `trailers` is kept), Trailer,
  * Transfer-Encoding, Upgrade and HTTP2-Settings. What the connection needs to know (h1_keeps_open,
- * hop_is_upgrade, how the body is framed) must have been read before.
+ * hop_upgrade, how the body is framed) must have been read before.
  *
  * ERROR_PROTOCOL, and nothing removed: Connection is no list of tokens, or names a field that says
  * who is asking, how long the message is, or what is recorded of it. A client's request is then

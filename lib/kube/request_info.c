@@ -391,13 +391,6 @@ void request_info_parse(struct request_info *info, struct str method, struct str
     classify(info);
 }
 
-void request_info_see_connection(struct request_info *info, struct str value)
-{
-    while (value.data)
-        if (str_equal_nocase(str_trim(str_split(&value, ',')), STR("upgrade")))
-            info->is_upgrade = true;
-}
-
 void request_info_free(struct request_info *info)
 {
     free(info->memory);

@@ -40,7 +40,6 @@ struct request_info {
     bool is_opaque;
     bool is_watch;        /* verb watch, the old /watch/ prefix too */
     bool is_long_running; /* no time limit: watch, proxy, exec, attach, portforward, log */
-    bool is_upgrade;      /* Connection names upgrade: see request_info_see_connection() */
 
     char *memory; /* owned */
 };
@@ -50,8 +49,5 @@ struct request_info {
  * fails: what cannot be read is a non-resource request that is not canonical. Absolute-form
  * targets are the HTTP layer's. What `info` held before is not freed. */
 void request_info_parse(struct request_info *info, struct str method, struct str target);
-
-/* One for each Connection header line: sets is_upgrade where a token is `upgrade`. */
-void request_info_see_connection(struct request_info *info, struct str value);
 
 void request_info_free(struct request_info *info);

@@ -20,9 +20,8 @@
 #include "base/str.h"
 #include "session/escape.h"
 
-#define EVENT_LINE_BYTES_MAX ((size_t)1 << 20)   /* LF included */
-#define EVENT_BODY_BYTES_MAX ((size_t)128 << 10) /* raw bytes in one body event */
-#define EVENT_TYPE_BYTES 32                      /* lower-case letters and dots, and the NUL */
+#define EVENT_LINE_BYTES_MAX ((size_t)1 << 20) /* LF included */
+#define EVENT_TYPE_BYTES 32                    /* lower-case letters and dots, and the NUL */
 #define EVENT_NO_EXCHANGE (-1)
 
 /* The envelope. */

@@ -188,24 +188,6 @@ static void parse_tells_what_runs_long(void **state)
     }
 }
 
-static void see_connection_finds_the_token(void **state)
-{
-    static const struct {
-        const char *value;
-        bool is_upgrade;
-    } rows[] = {
-        {"Upgrade", true},   {"keep-alive, UPGRADE", true}, {"keep-alive , upgrade ,", true},
-        {"upgraded", false}, {"keep-alive", false},         {"", false},
-        {"up grade", false}};
-
-    for (size_t i = 0; i < count_of(rows); i++) {
-        scoped(request_info_free) struct request_info info = parse("GET", "/");
-
-        request_info_see_connection(&info, str_from(rows[i].value));
-        assert_int_equal(rows[i].is_upgrade, info.is_upgrade);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,7 +195,6 @@ int main(void)
         cmocka_unit_test(parse_marks_spellings_that_are_read_differently),
         cmocka_unit_test(parse_tells_what_bears_secrets),
         cmocka_unit_test(parse_tells_what_runs_long),
-        cmocka_unit_test(see_connection_finds_the_token),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
