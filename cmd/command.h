@@ -65,4 +65,4 @@ extern const struct command command_version;
 
 /* Called as kubectl, helm or whatever else a link to our binary is named; argv as it came. Returns
  * the tool's exit status, or -1 with `err` set when it was not started. */
-int shim_main(int argc, char **argv, struct error *err);
+must_use int shim_main(int argc, char **argv, struct error *err);

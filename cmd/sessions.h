@@ -29,9 +29,9 @@ struct sessions_flags {
 extern const char *const sessions_sort_choices[];
 
 /* Each returns the exit status, or -1 with `err` set. */
-int sessions_list(const struct sessions_flags *flags, struct error *err);
-int sessions_show(const struct sessions_flags *flags, struct error *err);
-int sessions_search(const struct sessions_flags *flags, struct error *err);
+must_use int sessions_list(const struct sessions_flags *flags, struct error *err);
+must_use int sessions_show(const struct sessions_flags *flags, struct error *err);
+must_use int sessions_search(const struct sessions_flags *flags, struct error *err);
 
 /* "2026-11-22T17:02:11Z": whole seconds are enough for people. Returns `text`. */
 char *sessions_time(int64_t unix_us, char text[CLOCK_TEXT_BYTES]);

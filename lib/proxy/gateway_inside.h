@@ -104,8 +104,8 @@ struct gateway {
 /* The recording for a cluster ("": home), whose progress reaches this gateway's exchanges. */
 struct recording *gateway_recording(struct gateway *gateway, struct str cluster);
 /* The connections to it; NULL with ERROR_CONFIG. */
-struct upstream *gateway_upstream(struct gateway *gateway, struct str cluster, unsigned user,
-                                  struct error *err);
+must_use struct upstream *gateway_upstream(struct gateway *gateway, struct str cluster,
+                                           unsigned user, struct error *err);
 /* May a request whose body is read whole take so much memory? Then it has, until it is finished. */
 bool gateway_reserve_whole(struct gateway *gateway, size_t bytes);
 /* Must an exchange that holds so much of its answer stop reading? It is pumped again later. */

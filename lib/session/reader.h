@@ -46,7 +46,7 @@ must_use struct reader *reader_open_part(const struct source *source, uint32_t n
 /* The next line. IO_EOF after the last; for a sealed segment only when everything fitted.
  * IO_FAILED: ERROR_PROTOCOL or ERROR_STORAGE, again at each further call. The lines are not
  * checked for JSON here. */
-enum io reader_next(struct reader *reader, struct reader_line *line, struct error *err);
+must_use enum io reader_next(struct reader *reader, struct reader_line *line, struct error *err);
 
 /* After IO_EOF of a `.part`: did bytes remain that gave no complete line? */
 bool reader_was_cut(const struct reader *reader);

@@ -49,4 +49,4 @@ char *store_segment_key(const char *name, const char *cluster);
 
 /* The key of the sealed file `path`: its cluster stands in its own index, which its gateway has
  * signed. Owned by the caller. NULL: ERROR_PROTOCOL, no segment; else as spool_read_sealed(). */
-char *store_key_of_file(const char *path, struct error *err);
+must_use char *store_key_of_file(const char *path, struct error *err);
