@@ -197,6 +197,11 @@ static bool is_ready(struct world *world)
     return newest->is_ready || newest->has_ended;
 }
 
+static bool has_settings(struct world *world)
+{
+    return newest->frames[FRAME_SETTINGS] >= 2 || newest->has_ended;
+}
+
 struct h2_raw *h2_raw_connect(struct world *world)
 {
     struct h2_raw *raw = newest = xcalloc(1, sizeof *raw);
@@ -218,6 +223,7 @@ struct h2_raw *h2_raw_connect(struct world *world)
     buf_append_text(&out, PREFACE);
     put_frame(&out, FRAME_SETTINGS, 0, 0, STR(""));
     h2_raw_send(raw, &out);
+    assert_true(world_run_until(world, has_settings, 5000));
     return raw;
 }
 

@@ -30,7 +30,7 @@ struct h2_raw_field {
     const char *name, *value;
 };
 
-/* Connected, the preface sent. */
+/* Connected, with SETTINGS both ways: nothing is sent by itself any more. */
 struct h2_raw *h2_raw_connect(struct world *world);
 void h2_raw_free(struct h2_raw **raw);
 void h2_raw_send(struct h2_raw *raw, const struct buf *frames);
