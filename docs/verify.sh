@@ -189,6 +189,15 @@ check_sealed() {
     [ "$own" -le "$worst" ] || worst=$own
 }
 
+# Of paths that end in NUL those of segments, each behind its name. All other names mean nothing, and may hold anything.
+segments() {
+    local path name is='^[0-7][0-9A-HJKMNP-TV-Z]{25}-[0-9a-f]{8}-([0-9]{5}|[1-9][0-9]{5,8})\.jsonl\.zst(\.part|.*\.bad)?$'
+    while IFS= read -r -d '' path; do
+        name=${path##*/}
+        [[ ! $name =~ $is || $name == *[![:print:]]* ]] || printf '%s\t%s\0' "$name" "$path"
+    done
+}
+
 if [ $# -lt 2 ] || ! openssl pkey -pubin -in "$1" -outform DER -out "$tmp/root.der" 2>/dev/null; then
     sed -n '2,4s/^# //p' "$0" >&2
     exit 2
@@ -196,14 +205,9 @@ fi
 key=$1 root=$(sha256sum <"$tmp/root.der" | cut -c 1-16)
 shift
 expected=0 previous=$ZEROS next=0 last=false open=false seen=
-while IFS= read -r file; do
+while IFS= read -r -d '' file; do
     name=${file##*/}
-    case $name in
-    *.conflict-*.jsonl.zst) continue ;;
-    *-[0-9][0-9][0-9][0-9][0-9].jsonl.zst*) ;;
-    *) continue ;;
-    esac
-    n=$((10#$(sed -E 's/.*-([0-9]{5})\.jsonl\.zst.*/\1/' <<<"$name")))
+    n=$((10#$(sed -E 's/.*-([0-9]{5,9})\.jsonl\.zst.*/\1/' <<<"$name")))
     if [ "$n" = "$seen" ]; then
         case $name in *.bad*) ;; *) found 2 "a second file of this segment" ;; esac
         continue
@@ -219,7 +223,7 @@ while IFS= read -r file; do
         case $file in */spool/*) found 2 "waits in the spool" ;; esac
         ;;
     esac
-done < <(for path; do find "$path" -type f; done | awk -F/ '{ print $NF "\t" $0 }' | sort | cut -f 2-)
+done < <(for path; do find "$path" -type f -print0; done | segments | sort -z | cut -z -f 2-)
 name=
 [ -n "$seen" ] || { echo "no segment" >&2 && exit 6; }
 [ "$last" != false ] || $open || found 4 "segment $expected is missing"
