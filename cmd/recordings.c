@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "base/scoped.h"
 #include "session/line.h"
@@ -38,6 +39,15 @@ int recordings_open(struct recordings *recordings, const struct options *options
         if (trust_add_file(recordings->trust, keys->items[i], err) < 0)
             return error_wrap(err, "--key");
     return 0;
+}
+
+bool recordings_say_unread(const struct recordings *recordings)
+{
+    const struct error *problem = catalog_problem(recordings->catalog);
+
+    if (problem)
+        log_line("what is in it is missing here: %s", problem->text);
+    return problem;
 }
 
 const char *recordings_store(const struct recordings *recordings)

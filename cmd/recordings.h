@@ -28,6 +28,8 @@ struct recordings {
  * trusted. */
 must_use int recordings_open(struct recordings *recordings, const struct options *options,
                              const struct option_list *keys, struct error *err);
+/* Says on standard error when a part of the store could not be read; true then. */
+bool recordings_say_unread(const struct recordings *recordings);
 /* Where the store is. */
 const char *recordings_store(const struct recordings *recordings);
 void recordings_free(struct recordings *recordings);

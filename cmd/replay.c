@@ -449,6 +449,7 @@ static int run_replay(struct replay *replay, struct error *err)
         return -1;
     if (recordings_open(&replay->recordings, &replay->options, &replay->chosen.keys, err) < 0)
         return -1;
+    ignore(recordings_say_unread(&replay->recordings));
     replay->session = catalog_find(replay->recordings.catalog, replay->options.operands[0], err);
     if (!replay->session)
         return -1;

@@ -326,6 +326,7 @@ int sessions_list(const struct sessions_flags *flags, struct error *err)
     read_list(&list, &wanted, recordings.catalog);
     print_list(&list, flags, catalog_short_length(recordings.catalog));
     fflush(stdout);
+    ignore(recordings_say_unread(&recordings));
     if (!flags->options.quiet)
         say(&list, catalog_count(recordings.catalog));
     return EXIT_OK;

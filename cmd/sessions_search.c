@@ -112,6 +112,7 @@ int sessions_search(const struct sessions_flags *flags, struct error *err)
         return error_set(err, ERROR_USAGE, "there is nothing to search for");
     if (recordings_open(&recordings, &flags->options, NULL, err) < 0)
         return -1;
+    ignore(recordings_say_unread(&recordings));
     for (size_t i = catalog_count(recordings.catalog); i > 0 && !is_over(&search); i--) {
         search.session = catalog_session(recordings.catalog, i - 1);
         recordings_merge(search.session, NULL,

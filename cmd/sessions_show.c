@@ -313,6 +313,7 @@ int sessions_show(const struct sessions_flags *flags, struct error *err)
 
     if (recordings_open(&recordings, &flags->options, &flags->keys, err) < 0)
         return -1;
+    ignore(recordings_say_unread(&recordings));
     const struct catalog_session *session =
         catalog_find(recordings.catalog, flags->options.operands[0], err);
     if (!session)

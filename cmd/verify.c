@@ -212,6 +212,8 @@ static int run_verify(const struct verify_flags *flags, struct error *err)
         error_set(err, ERROR_NOT_FOUND, "no recordings found in %s", recordings_store(&recordings));
         return error_fix(err, "name the store with --store; kubectl hoop exec records into it");
     }
+    if (recordings_say_unread(&recordings))
+        run.worst = VERDICT_UNVERIFIABLE;
     run.id_length = catalog_short_length(recordings.catalog);
     if (flags->output == OUTPUT_JSON)
         run.items = json_object_new_array();

@@ -23,6 +23,7 @@ struct catalog {
     size_t count;
     char *store, *spool; /* owned: its places; NULL: none */
     bool spool_follows;
+    struct error problem; /* the first directory that could not be read, if any */
 };
 
 /* One file as it was found, before it is sorted into its session. */
@@ -38,6 +39,7 @@ struct finds {
     size_t capacity;
     const char *session;        /* NULL: all; else only this one's */
     char date[ULID_DATE_BYTES]; /* and that is the day of its directories */
+    struct error problem;       /* the first directory below a place that could not be read */
 };
 
 static void free_finds(struct finds *finds)
@@ -118,6 +120,9 @@ static bool is_other_day(const struct finds *finds, const char *name)
     return finds->session && strncmp(name, "date=", 5) == 0 && strcmp(name + 5, finds->date) != 0;
 }
 
+static void walk_below(struct finds *finds, const char *path, size_t key_at, bool in_store,
+                       int depth);
+
 static int walk(struct finds *finds, const char *path, size_t key_at, bool in_store, int depth,
                 struct error *err)
 {
@@ -141,10 +146,19 @@ static int walk(struct finds *finds, const char *path, size_t key_at, bool in_st
             continue;
         if (S_ISREG(status.st_mode))
             keep_file(finds, below, key_at, in_store);
-        else if (S_ISDIR(status.st_mode) && depth < DEPTH_MAX &&
-                 walk(finds, below, key_at, in_store, depth + 1, err) < 0)
-            return -1;
+        else if (S_ISDIR(status.st_mode) && depth < DEPTH_MAX)
+            walk_below(finds, below, key_at, in_store, depth + 1);
     }
+}
+
+/* What cannot be read hides nothing but itself. */
+static void walk_below(struct finds *finds, const char *path, size_t key_at, bool in_store,
+                       int depth)
+{
+    struct error problem = {0};
+
+    if (walk(finds, path, key_at, in_store, depth, &problem) < 0 && !finds->problem.text[0])
+        finds->problem = problem;
 }
 
 static char *directory_of(const char *url, struct error *err)
@@ -291,6 +305,7 @@ static struct catalog *list(struct finds *finds, const struct catalog_places *pl
     catalog->store = places->store ? xstrdup(places->store) : NULL;
     catalog->spool = places->spool ? xstrdup(places->spool) : NULL;
     catalog->spool_follows = places->spool_follows;
+    catalog->problem = finds->problem;
     return catalog;
 }
 
@@ -336,6 +351,11 @@ void catalog_free(struct catalog **catalog)
     free((*catalog)->spool);
     free(*catalog);
     *catalog = NULL;
+}
+
+const struct error *catalog_problem(const struct catalog *catalog)
+{
+    return catalog->problem.text[0] ? &catalog->problem : NULL;
 }
 
 size_t catalog_count(const struct catalog *catalog)

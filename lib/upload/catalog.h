@@ -65,6 +65,9 @@ void catalog_free(struct catalog **catalog);
 must_use struct catalog *catalog_relist(const struct catalog *catalog, const char *session,
                                         struct error *err);
 
+/* Why something may be missing: a directory in a place could not be read. NULL: none. */
+const struct error *catalog_problem(const struct catalog *catalog);
+
 /* Oldest first. */
 size_t catalog_count(const struct catalog *catalog);
 const struct catalog_session *catalog_session(const struct catalog *catalog, size_t i);

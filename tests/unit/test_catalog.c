@@ -9,6 +9,8 @@
 #include <ftw.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -128,6 +130,48 @@ static void open_lets_the_spool_follow_the_store(void **state)
     assert_int_equal(2, catalog_count(catalog));
     assert_int_equal(1, catalog_session(catalog, 0)->count);
     assert_int_equal(5, catalog_session(catalog, 0)->journals[0].count);
+}
+
+/* In a process of a user whom permissions bind. */
+static void look_beside_a_closed_directory(void)
+{
+    bool is_bound = getuid() != 0 || setuid(65534) == 0;
+    scoped(catalog_free) struct catalog *catalog = open_both(true);
+    const struct error *problem = catalog_problem(catalog);
+
+    _exit(is_bound && catalog_count(catalog) == 2 && problem &&
+                  strstr(problem->text, "cluster=closed")
+              ? 0
+              : 1);
+}
+
+static void open_lists_what_stands_beside_a_closed_directory(void **state)
+{
+    static const char *const places[] = {"",
+                                         "/store",
+                                         "/store/v1",
+                                         "/store/v1/segments",
+                                         "/store/v1/segments/cluster=prod",
+                                         "/" IN_STORE,
+                                         "/spool"};
+    scoped(free_text) char *closed = xasprintf("%s/store/v1/segments/cluster=closed", root);
+    int status = -1;
+
+    put("store/v1/segments/cluster=closed/date=2026-11-22/" C "-00000009-00000.jsonl.zst");
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        scoped(free_text) char *place = xasprintf("%s%s", root, places[i]);
+
+        assert_int_equal(0, chmod(place, 0755));
+    }
+    assert_int_equal(0, chmod(closed, 0));
+    pid_t child = fork();
+    if (child == 0)
+        look_beside_a_closed_directory();
+    assert_int_equal(child, waitpid(child, &status, 0));
+    assert_int_equal(0, chmod(closed, 0700));
+    assert_int_equal(0, status);
+    scoped(catalog_free) struct catalog *again = open_both(true);
+    assert_null(catalog_problem(again));
 }
 
 static void open_refuses_a_place_that_is_not_there(void **state)
@@ -269,6 +313,7 @@ int main(void)
         TEST(open_sorts_files_into_sessions),
         TEST(open_tells_a_running_part_by_its_lock),
         TEST(open_lets_the_spool_follow_the_store),
+        TEST(open_lists_what_stands_beside_a_closed_directory),
         TEST(open_refuses_a_place_that_is_not_there),
         TEST(find_resolves_names),
         TEST(open_segment_reads_ranges),
