@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/jsondoc.h"
 #include "base/random.h"
+#include "base/scoped.h"
 #include "upload/spool.h"
 
 #define JOURNAL_ID_HEX_BYTES (2 * JOURNAL_ID_RAW_BYTES + 1)
@@ -154,10 +155,23 @@ static void on_closed(void *context, const char *index_sha256)
         tell_expect(journals);
 }
 
+/* Each end names all journals, so that none can go missing unseen while another is there. One that
+ * is broken may never have had a file. */
+static char *name_all(const struct journals *journals)
+{
+    struct buf ids = {.limit = SIZE_MAX};
+
+    for (const struct entry *entry = journals->first; entry; entry = entry->next)
+        if (!recording_is_broken(entry->recording))
+            buf_printf(&ids, "%s%s", ids.len ? " " : "", entry->id);
+    return buf_take_text(&ids);
+}
+
 void journals_close(struct journals *journals, const char *reason, json_object *home_end_adopt,
                     void (*done)(void *context, const char *expect), void *context)
 {
     struct recording_counts counts = journals_counts(journals);
+    scoped(free_text) char *all = name_all(journals);
 
     journals->counts = counts;
     journals->done = done;
@@ -165,8 +179,11 @@ void journals_close(struct journals *journals, const char *reason, json_object *
     journals->open = journals->count;
     for (struct entry *entry = journals->first, *next; entry; entry = next) {
         next = entry->next; /* `done` may come before it returns */
-        recorder_close(&entry->recording, reason, entry == journals->home ? home_end_adopt : NULL,
-                       on_closed, entry);
+        json_object *end =
+            entry == journals->home && home_end_adopt ? home_end_adopt : json_object_new_object();
+
+        jsondoc_put_string(end, "journals", all);
+        recorder_close(&entry->recording, reason, end, on_closed, entry);
     }
 }
 

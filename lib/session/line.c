@@ -172,6 +172,8 @@ static void keep_member(struct line *line, struct str name, struct str text, int
         line->time = text;
     else if (str_is(name, "session"))
         line->session = text;
+    else if (str_is(name, "journals"))
+        line->journals = text;
     else if (str_is(name, "seq"))
         line->seq = number;
     else if (str_is(name, "from"))

@@ -13,9 +13,10 @@
 /* Of the object's own members; of several with one name the last counts, as with jq. Strings are
  * what stands between the quotes, escapes as they are. */
 struct line {
-    struct str type; /* data NULL: absent, or no string; the same for the next two */
+    struct str type; /* data NULL: absent, or no string; the same for the next three */
     struct str time;
     struct str session;
+    struct str journals;
     int64_t seq; /* -1: absent, or no integer of at most 18 digits; the same for the next two */
     int64_t from;
     int64_t to;

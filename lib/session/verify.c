@@ -11,6 +11,8 @@
 #include "session/sealed.h"
 #include "session/verify_segment.h"
 
+#define NAMED_BYTES_MAX ((size_t)1 << 20)
+
 struct verify {
     char session[ULID_BYTES];
     const struct trust *trust;
@@ -32,6 +34,7 @@ struct verify {
     /* over all journals */
     struct sha256 *last_hashes; /* what --expect is made of */
     bool lacks_last;            /* one has no end */
+    struct buf named, seen;     /* ids, each with a blank behind it: by a session.end, and here */
     size_t journals;
 };
 
@@ -109,6 +112,7 @@ struct verify *verify_new(const char *session, const struct trust *trust)
     memcpy(verify->report.session, verify->session, sizeof verify->session);
     verify->trust = trust;
     verify->last_hashes = sha256_new();
+    verify->named.limit = verify->seen.limit = NAMED_BYTES_MAX;
     return verify;
 }
 
@@ -118,6 +122,8 @@ void verify_free(struct verify **verify)
         return;
     verify_report_free(&(*verify)->report);
     sha256_free(&(*verify)->last_hashes);
+    buf_free(&(*verify)->named);
+    buf_free(&(*verify)->seen);
     free(*verify);
     *verify = NULL;
 }
@@ -188,6 +194,7 @@ void verify_journal(struct verify *verify, const char *journal)
         .journal = verify->journal,
         .knows_seq = true,
     };
+    buf_printf(&verify->seen, "%s ", verify->journal);
     verify->in_journal = true;
     verify->has_sealed = false;
     verify->is_sealed_last = verify->is_open = verify->is_end_unknown = false;
@@ -289,7 +296,7 @@ void verify_sealed(struct verify *verify, const struct verify_object *object,
                    const struct source *source)
 {
     const struct finder finder = finder_of(verify);
-    struct segment_facts facts;
+    scoped(segment_facts_free) struct segment_facts facts = {0};
 
     verify->object = object->key;
     if (verify->has_sealed && verify->sealed_n == object->n) {
@@ -305,6 +312,8 @@ void verify_sealed(struct verify *verify, const struct verify_object *object,
     find_count(verify, facts.degraded, "recording at full strength", "degraded");
     find_recovered(verify, &facts);
     step(verify, object->n, &facts);
+    if (facts.was_read)
+        buf_append_str(&verify->named, buf_str(&facts.journals));
     verify->has_sealed = true;
     verify->sealed_n = object->n;
     verify->sealed_bytes = source->bytes;
@@ -390,12 +399,33 @@ static void compare_expected(struct verify *verify, const char *expect)
         report->is_anchored = true;
 }
 
+/* A journal that another one's end names, and of which there is no file. */
+static void find_missing_journals(struct verify *verify)
+{
+    struct str named = buf_str(&verify->named);
+
+    while (named.len) {
+        struct str id = str_first(named, JOURNAL_ID_BYTES); /* with the blank */
+        char place[64];
+
+        named = str_skip(named, JOURNAL_ID_BYTES);
+        if (str_find(buf_str(&verify->seen), id) >= 0)
+            continue;
+        buf_append_str(&verify->seen, id); /* told once */
+        snprintf(place, sizeof place, "journal %.*s", JOURNAL_ID_BYTES - 1, id.data);
+        find(verify, VERDICT_TRUNCATED, place, "the journal that the end of another names",
+             "no file of it");
+        verify->lacks_last = true;
+    }
+}
+
 void verify_finish(struct verify *verify, const char *expect, struct verify_report *report)
 {
     unsigned char digest[SHA256_BYTES];
 
     end_journal(verify);
     verify->object = NULL;
+    find_missing_journals(verify);
     if (verify->journals && !verify->lacks_last) {
         sha256_peek(verify->last_hashes, digest);
         encode_hex(digest, sizeof digest, verify->report.expect);

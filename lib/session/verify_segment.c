@@ -37,6 +37,11 @@ static void examination_free(struct examination *examination)
     index_free(&examination->seen);
 }
 
+void segment_facts_free(struct segment_facts *facts)
+{
+    buf_free(&facts->journals);
+}
+
 static void tell(struct examination *examination, enum verdict verdict, const struct mismatch *what)
 {
     if (verdict == VERDICT_TAMPERED || verdict == VERDICT_UNVERIFIABLE)
@@ -262,6 +267,26 @@ static void keep_text(char *to, size_t bytes, struct str text)
     snprintf(to, bytes, "%.*s", STR_ARG(text));
 }
 
+static bool is_journal_id(struct str id)
+{
+    for (size_t i = 0; i < id.len; i++)
+        if (decode_hex_digit(id.data[i]) < 0)
+            return false;
+    return id.len == JOURNAL_ID_BYTES - 1;
+}
+
+static void keep_journals(struct segment_facts *facts, struct str named)
+{
+    while (named.data) {
+        struct str id = str_split(&named, ' ');
+
+        if (!is_journal_id(id))
+            continue;
+        buf_append_str(&facts->journals, id);
+        buf_append_char(&facts->journals, ' ');
+    }
+}
+
 static void count_event(struct examination *examination, const struct line *line)
 {
     struct segment_facts *facts = examination->facts;
@@ -271,6 +296,8 @@ static void count_event(struct examination *examination, const struct line *line
         facts->gaps++;
     if (str_is(line->type, "degraded"))
         facts->degraded++;
+    if (str_is(line->type, "session.end") && !facts->journals.len)
+        keep_journals(facts, line->journals);
     if (str_is(line->type, "recovered") && !facts->crash_to[0]) {
         const char *before = facts->events ? examination->time_last : examination->chain->time_last;
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "session/verify.h"
 
 /* Where a journal stands after the segments that were read. */
@@ -29,6 +30,7 @@ struct segment_facts {
     uint64_t degraded;
     uint64_t seq_last;
     char time_last[CLOCK_TEXT_BYTES];
+    struct buf journals; /* owned: what its session.end names, each with a blank behind it */
     char crash_from[CLOCK_TEXT_BYTES]; /* nothing is proven between these two, when recovered */
     char crash_to[CLOCK_TEXT_BYTES];
     char root_key[ROOT_KEY_ID_BYTES];
@@ -40,6 +42,8 @@ struct finder {
     void (*found)(void *context, enum verdict verdict, const struct mismatch *what);
     void *context;
 };
+
+void segment_facts_free(struct segment_facts *facts);
 
 void verify_segment(const struct chain *chain, const struct verify_object *object,
                     const struct source *source, const struct trust *trust,

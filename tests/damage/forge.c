@@ -105,6 +105,17 @@ void forge_gap(struct forge *forge, uint64_t seq, int64_t from, int64_t to)
     forge_line(forge, buf_str(&line), "gap", seq);
 }
 
+void forge_session_end(struct forge *forge, uint64_t seq, const char *journals)
+{
+    scoped(buf_free) struct buf line = {0};
+    struct event_stamp stamp = stamp_of(forge, seq);
+
+    event_begin(&line, "session.end", &stamp);
+    event_text(&line, "journals", journals);
+    event_end(&line);
+    forge_line(forge, buf_str(&line), "session.end", seq);
+}
+
 void forge_compress(struct buf *out, struct str plain, int window_log, bool with_size)
 {
     ZSTD_CCtx *zstd = ZSTD_createCCtx();

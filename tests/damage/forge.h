@@ -36,6 +36,8 @@ void forge_free(struct forge *forge);
 /* One event with that seq; of type gap with from and to when `from` >= 0. */
 void forge_event(struct forge *forge, const char *type, uint64_t seq);
 void forge_gap(struct forge *forge, uint64_t seq, int64_t from, int64_t to);
+/* One that names `journals`; NULL: none. */
+void forge_session_end(struct forge *forge, uint64_t seq, const char *journals);
 /* Any bytes as a line (its LF included), counted as an event of that type and seq. */
 void forge_line(struct forge *forge, struct str text, const char *type, uint64_t seq);
 /* Bytes into the plain text, and lines that they are, uncounted otherwise. */

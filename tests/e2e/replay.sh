@@ -163,4 +163,9 @@ test_replay_merges_the_journals_of_several_clusters_by_time() {
     run hoop replay @last
     assert_contains "$out" 'cluster   other'
     assert_lacks "$out" findings
+    # One of them cannot go missing unseen.
+    rm -r "$STATE"/store/v1/segments/cluster=other
+    run hoop verify @last
+    assert_status 3
+    assert_contains "$out" 'journal that the end of another names'
 }

@@ -208,6 +208,28 @@ static void finish_takes_holes_only_where_a_gap_names_them(void **state)
     }
 }
 
+static void finish_says_truncated_of_a_journal_that_another_names(void **state)
+{
+    static const struct {
+        const char *journals;
+        enum verdict verdict;
+    } cases[] = {
+        {"", VERDICT_INTACT},
+        {FORGE_JOURNAL, VERDICT_INTACT},
+        {FORGE_JOURNAL " 0badcafe", VERDICT_TRUNCATED},
+        {"0badcafe " FORGE_JOURNAL " 0badcafe", VERDICT_TRUNCATED},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct forge forge;
+
+        forge_begin(&forge, boot, FORGE_SESSION, FORGE_JOURNAL, 0, NULL);
+        forge_event(&forge, "session.start", 0);
+        forge_session_end(&forge, 1, cases[i].journals);
+        assert_string_equal(verdict_word(cases[i].verdict), verdict_word(verdict_of(&forge)));
+    }
+}
+
 static void finish_says_tampered_of_a_hole_without_a_gap(void **state)
 {
     struct forge forge;
@@ -239,6 +261,7 @@ int main(void)
         cmocka_unit_test(finish_says_tampered_of_every_changed_byte),
         cmocka_unit_test(finish_says_tampered_of_another_end_than_expected),
         cmocka_unit_test(finish_takes_holes_only_where_a_gap_names_them),
+        cmocka_unit_test(finish_says_truncated_of_a_journal_that_another_names),
         cmocka_unit_test(finish_says_tampered_of_a_hole_without_a_gap),
         cmocka_unit_test(finish_stops_at_a_bomb),
     };
