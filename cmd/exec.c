@@ -35,10 +35,14 @@
 
 extern char **environ;
 
+enum auth { AUTH_PLUGIN, AUTH_TOKEN };
+static const char *const auths[] = {"plugin", "token", NULL};
+
 struct exec_flags {
     struct options options;
     struct option_list labels;
     const char *title, *agent;
+    int auth; /* enum auth */
     uint64_t status_fd;
     bool is_dry_run;
     struct settings settings;
@@ -88,6 +92,7 @@ static json_object *describe_session(const struct exec_flags *flags, const char 
     jsondoc_put_string(message, "title", flags->title);
     jsondoc_put_string(message, "agent", flags->agent ? flags->agent : agent_detect());
     jsondoc_put_adopt(message, "labels", labels);
+    jsondoc_put_bool(message, "authToken", flags->auth == AUTH_TOKEN);
     jsondoc_put_bool(message, "strict",
                      settings_choice(&flags->settings, SETTING_DURABILITY) == DURABILITY_STRICT);
     jsondoc_put_int(message, "shipEveryS",
@@ -335,6 +340,9 @@ static const struct option_spec specs[] = {
      "a label; may be given again"},
     {"agent", 0, OPTION_TEXT, offsetof(struct exec_flags, agent), "NAME",
      "who runs it, when that is not detected"},
+    {"auth", 0, OPTION_CHOICE, offsetof(struct exec_flags, auth), "HOW",
+     "plugin, or token for clients that cannot run a plugin: calls are then under no command",
+     auths},
     {"status-fd", 0, OPTION_NUMBER, offsetof(struct exec_flags, status_fd), "N",
      "write one line of JSON about the start and the end there"},
     {"dry-run", 0, OPTION_FLAG, offsetof(struct exec_flags, is_dry_run), NULL,

@@ -257,8 +257,17 @@ static int open_gateway(struct loopback *loopback, const struct cert *cert, stru
     return loopback->gateway ? 0 : -1;
 }
 
+/* Under no command: it is the same for all that CMD starts. */
+static char *make_bearer(void *context, unsigned user)
+{
+    const struct loopback *loopback = context;
+
+    return bearer_make(loopback->bearer_key, loopback->session, user, STR(""));
+}
+
 static int publish(struct loopback *loopback, const char *ca_pem, struct error *err)
 {
+    bool is_by_token = jsondoc_bool(loopback->config, "/authToken", false);
     scoped(free_text) char *url =
         xasprintf("https://127.0.0.1:%u", (unsigned)gateway_port(loopback->gateway));
 
@@ -270,6 +279,8 @@ static int publish(struct loopback *loopback, const char *ca_pem, struct error *
                                    .session_dir = loopback->directory,
                                    .context = jsondoc_string(loopback->config, "/context"),
                                    .namespace = jsondoc_string(loopback->config, "/namespace"),
+                                   .bearer = is_by_token ? make_bearer : NULL,
+                                   .bearer_context = loopback,
                                },
                                err);
 }

@@ -32,8 +32,12 @@ int exec_credential_parse(struct exec_credential *request, struct str text, stru
 {
     struct error syntax = {0};
 
-    if (!text.data || text.len == 0)
-        return refuse(err, "not set");
+    if (!text.data) { /* kr8s and @kubernetes/client-node do not set it */
+        *request = (struct exec_credential){.api_version = versions[0]};
+        return 0;
+    }
+    if (text.len == 0)
+        return refuse(err, "empty");
     if (text.len > EXEC_CREDENTIAL_BYTES_MAX)
         return refuse(err, "larger than 1 MiB");
     scoped(jsondoc_free) json_object *root = jsondoc_parse(text, &syntax);

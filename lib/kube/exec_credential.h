@@ -18,9 +18,9 @@ struct exec_credential {
     bool is_interactive;     /* stdin is a terminal that may be asked */
 };
 
-/* Parses the value of KUBERNETES_EXEC_INFO; data == NULL: it is not set. Versions v1 and v1beta1.
- * ERROR_CONFIG with a fix: not set, not JSON, not an ExecCredential, or of another version, which
- * is named. Fills `request` on success only. */
+/* Parses the value of KUBERNETES_EXEC_INFO; data == NULL: it is not set, which is v1, as our own
+ * kubeconfigs have it. Versions v1 and v1beta1. ERROR_CONFIG with a fix: not JSON, not an
+ * ExecCredential, or of another version, which is named. Fills `request` on success only. */
 must_use int exec_credential_parse(struct exec_credential *request, struct str text,
                                    struct error *err);
 

@@ -152,13 +152,17 @@ struct kubeconfig_private {
     const char *session_dir; /* KHOOP_SESSION_DIR of the exec stanza */
     const char *context;     /* NULL: the current context as it is */
     const char *namespace;   /* NULL: as they are; else for the chosen context */
+    /* For clients that run no exec plugin: what a user entry shows in place of it; the result is
+     * owned by the caller, secret. NULL: the exec stanza. */
+    char *(*bearer)(void *bearer_context, unsigned user);
+    void *bearer_context;
 };
 
 /* Appends the kubeconfig for CMD, as JSON (which kubectl reads, and which has no ambiguous word):
  * all contexts, names and namespaces; each cluster at <base_url>/<id> with our CA; each user with
- * an exec stanza of its own (KHOOP_SESSION_DIR, KHOOP_USER = its number) and its as, as-groups,
- * as-uid, as-user-extra; disable-compression and all extensions. No credential of the user's is in
- * it. A context that names a missing cluster stays unusable. One that names a missing user, or
- * none, gets an entry for nobody. */
+ * an exec stanza of its own (KHOOP_SESSION_DIR, KHOOP_USER = its number), or a bearer of the
+ * gateway's, and its as, as-groups, as-uid, as-user-extra; disable-compression and all extensions.
+ * No credential of the user's is in it. A context that names a missing cluster stays unusable. One
+ * that names a missing user, or none, gets an entry for nobody. */
 void kubeconfig_write_private(struct buf *out, const struct kubeconfig *config,
                               const struct kubeconfig_private *with);

@@ -3,6 +3,7 @@
 #include "base/encode.h"
 #include "base/jsondoc.h"
 #include "base/scoped.h"
+#include "base/secret.h"
 #include "kube/kubeconfig.h"
 
 /* No id looks like this: where one begins with a dash, eight hex digits follow. */
@@ -88,7 +89,13 @@ static void put_user(json_object *list, const struct kubeconfig_user *from, size
 {
     json_object *user = add_named(list, from->name, "user");
 
-    put_exec(user, number, with);
+    if (with->bearer) {
+        scoped(secret_free) char *bearer = with->bearer(with->bearer_context, (unsigned)number);
+
+        jsondoc_put_string(user, "token", bearer);
+    } else {
+        put_exec(user, number, with);
+    }
     jsondoc_put_string(user, "as", from->as);
     jsondoc_put_string(user, "as-uid", from->as_uid);
     put_texts(user, "as-groups", from->as_groups);

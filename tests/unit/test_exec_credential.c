@@ -45,7 +45,6 @@ static void parse_refuses_others_by_name(void **state)
 static void parse_refuses_what_is_no_request(void **state)
 {
     static const char *const texts[] = {
-        NULL,
         "",
         "{",
         "null",
@@ -101,9 +100,20 @@ static void write_answers_in_the_same_version(void **state)
     assert_int_equal(-1, str_find(buf_str(&out), STR("expirationTimestamp")));
 }
 
+static void parse_takes_its_absence_for_v1(void **state)
+{
+    struct exec_credential request = {0};
+    struct error err = {0};
+
+    assert_int_equal(0, exec_credential_parse(&request, str_from(NULL), &err));
+    assert_string_equal("client.authentication.k8s.io/v1", request.api_version);
+    assert_int_equal(-1, exec_credential_parse(&request, STR(""), &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parse_takes_its_absence_for_v1),
         cmocka_unit_test(parse_takes_both_versions),
         cmocka_unit_test(parse_refuses_others_by_name),
         cmocka_unit_test(parse_refuses_what_is_no_request),
