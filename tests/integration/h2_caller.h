@@ -4,7 +4,7 @@
 
 #include "gateway_world.h"
 
-#define H2_CALLER_STREAMS 32
+#define H2_CALLER_STREAMS 256
 
 struct h2_answer {
     int32_t id;

@@ -20,9 +20,10 @@ struct h2_raw {
     void *inflater;
     struct buf in;
     bool is_ready, has_ended;
-    uint32_t goaway;                              /* code + 1; 0: none */
-    unsigned frames[16];                          /* that came, by type */
-    struct h2_raw_answer answers[H2_RAW_STREAMS]; /* of stream 1, 3, 5… */
+    uint32_t goaway;     /* code + 1; 0: none */
+    unsigned frames[16]; /* that came, by type */
+    struct h2_raw_answer
+        answers[H2_RAW_STREAMS + 1]; /* of stream 1, 3, 5…; all later ones share the last */
 };
 
 /* A field; a "{0}" in either stands for a NUL. "{bearer}" is the session's bearer. */

@@ -283,7 +283,7 @@ static void look_at_h1(struct strict_server *server, struct server_conn *served)
             break;
         left = rest;
         keep(server, &seen);
-        if (served->conn)
+        if (served->conn && !strstr(seen.line, " /own"))
             answer_h1(server, served, &seen);
     }
     buf_consume(&served->in, served->in.len - left.len);

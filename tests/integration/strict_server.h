@@ -25,6 +25,7 @@ struct strict_server {
     bool ends_behind;
 };
 
-/* Looks at what has arrived and answers what is complete. To be called while the loop runs. */
+/* Looks at what has arrived and answers what is complete, but for "… /own…", which is the test's.
+ * To be called while the loop runs. */
 void strict_server_look(struct strict_server *server);
 void strict_server_forget(struct strict_server *server);
