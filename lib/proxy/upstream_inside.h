@@ -9,6 +9,21 @@
 #define UPSTREAM_DIRECT_BYTES ((size_t)8 << 10) /* pieces from this size on are not joined */
 #define UPSTREAM_JOIN_BYTES ((size_t)64 << 10)
 
+struct upstream {
+    struct loop *loop;
+    struct upstream_target target;
+    struct upstream_limits limits;
+    const struct link_protocol *spoken; /* on the newest link; NULL: not known yet */
+    struct link *links;                 /* all that have no `closed` yet */
+    size_t link_count;                  /* of them, with a conn */
+    struct upstream_call *calls;
+    struct upstream_call *waiting, *last_waiting;
+    size_t waiting_count;
+    uint64_t numbers;
+    struct loop_timer *patience; /* of those that wait */
+    bool is_freed;               /* to be done when the last link is closed */
+};
+
 /* One connection. It lives until its conn is closed. */
 struct link {
     struct link *next;
@@ -89,14 +104,41 @@ struct link_protocol {
 
 extern const struct link_protocol link_h1, link_h2;
 
+/* ---- upstream.c ---- */
+
+/* A link of it is gone: so is the upstream, when it was the last one and it was freed before. */
+void upstream_left_by_link(struct upstream *upstream);
+
+/* ---- upstream_link.c ---- */
+
 const struct upstream_limits *link_limits(const struct link *link);
 struct loop *link_loop(const struct link *link);
+/* Dials; `alpn` is what TLS offers. */
+struct link *link_dial(struct upstream *upstream, const char *alpn);
+bool link_has_room(const struct link *link);
+/* It has no call: it waits for one, or for its end. */
+void link_rest(struct link *link);
+/* At once; its calls are another matter: link_lose(). */
+void link_close(struct link *link);
 /* It can take calls, or others than before. */
 void link_is_usable(struct link *link);
 /* No new calls; it is closed when it has none. */
 void link_shut(struct link *link);
 /* It is over, and so are its calls. `failure` of those that were sent: UPSTREAM_RESET. */
 void link_lose(struct link *link, const struct error *err);
+
+/* ---- upstream_wait.c ---- */
+
+/* In the order in which they were opened: one that is sent again stands before those that never
+ * were. upstream_find_links() after it. */
+void call_wait(struct upstream_call *call);
+/* Where it waits: not any more. */
+void call_unqueue(struct upstream_call *call);
+void call_join(struct upstream_call *call, struct link *link);
+/* Gives links to calls that wait, and makes more where there are too few. */
+void upstream_find_links(struct upstream *upstream);
+
+/* ---- upstream_call.c ---- */
 
 /* From here on the call is not sent again; false when it was given up (too many 1xx). */
 bool call_got_interim(struct upstream_call *call, struct http_head *head);
