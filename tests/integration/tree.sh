@@ -1,6 +1,6 @@
 #!/bin/bash
 # tree.sh - what docs/ARCHITECTURE.md promises of the tree: which folder includes which, that a header begins with its
-# manual, that what a comment points to is there.
+# manual, that what a comment points to is there, and that each mutant still fits.
 set -eu -o pipefail
 
 cd "$(dirname "$0")/../.."
@@ -61,5 +61,11 @@ while IFS=: read -r file line document; do
         bad "$file:$line: there is no $document"
 done < <(grep -rnowE --include='*.[ch]' --include='*.sh' --include=meson.build '[A-Za-z0-9_/.-]+\.md' \
     lib plugins cmd tests docs check demo)
+
+# A mutant that does not apply any more proves nothing (tests/mutants/run).
+for mutant in tests/mutants/*.patch; do
+    patch -p1 --dry-run --force --quiet <"$mutant" >/dev/null || bad "$mutant does not apply"
+    grep -qE '^Killed-by: (unit|e2e) [a-z0-9_]+$' "$mutant" || bad "$mutant does not say by what it is killed"
+done
 
 exit "$failed"
