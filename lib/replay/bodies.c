@@ -150,9 +150,9 @@ static void keep_bytes(struct bodies *bodies, struct body *body, struct str text
     bodies->left -= piece->len;
 }
 
-static void add_body(struct bodies *bodies, struct body *body, json_object *event, uint64_t offset)
+static void add_body(struct bodies *bodies, struct body *body, json_object *event, uint64_t offset,
+                     int64_t stated)
 {
-    int64_t stated = jsondoc_int(event, "/covers", 0);
     uint64_t covers = stated > 0 ? (uint64_t)stated : 0;
     json_object *text = jsondoc_at(event, "/text");
     json_object *value = text ? text : jsondoc_at(event, "/latin1");
@@ -188,13 +188,14 @@ static void add_withheld(struct body *body, json_object *event, uint64_t offset)
     piece->fingerprint = fingerprint ? note_value(fingerprint) : NULL;
 }
 
-/* False: it is none of the three. */
+/* False: it is none of them. */
 static bool keep_event(const struct bodies *bodies, struct exchange_view *view, const char *type,
                        json_object *event)
 {
-    static const char *const types[] = {"request", "response", "complete"};
+    static const char *const types[VIEW_EVENTS] = {"request", "response", "complete", "stream.open",
+                                                   "stream.close"};
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < VIEW_EVENTS; i++) {
         if (strcmp(type, types[i]) != 0)
             continue;
         if (bodies->number && !view->events[i])
@@ -207,15 +208,19 @@ static bool keep_event(const struct bodies *bodies, struct exchange_view *view, 
 static void add_part(struct bodies *bodies, struct exchange_view *view, const char *type,
                      json_object *event)
 {
-    const char *of = jsondoc_string(event, "/of");
+    bool is_stream = strcmp(type, "stream.data") == 0;
+    const char *of = jsondoc_string(event, is_stream ? "/direction" : "/of");
     int64_t offset = jsondoc_int(event, "/offset", -1);
-    bool is_request = of && strcmp(of, "request") == 0;
+    bool is_request = of && strcmp(of, is_stream ? "client" : "request") == 0;
 
-    if (offset < 0 || (!is_request && !(of && strcmp(of, "response") == 0)))
+    if (offset < 0 ||
+        (!is_request && !(of && strcmp(of, is_stream ? "upstream" : "response") == 0)))
         return; /* the timeline has a finding about it */
     struct body *body = &view->body[is_request ? SIDE_REQUEST : SIDE_RESPONSE];
-    if (strcmp(type, "body") == 0)
-        add_body(bodies, body, event, (uint64_t)offset);
+    if (is_stream)
+        add_body(bodies, body, event, (uint64_t)offset, note_count_bytes(event));
+    else if (strcmp(type, "body") == 0)
+        add_body(bodies, body, event, (uint64_t)offset, jsondoc_int(event, "/covers", 0));
     else if (strcmp(type, "withheld") == 0)
         add_withheld(body, event, (uint64_t)offset);
 }
@@ -259,7 +264,7 @@ static void view_free(struct exchange_view *view)
         free(body->pieces);
         buf_free(&body->bytes);
     }
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < VIEW_EVENTS; i++)
         jsondoc_free(&view->events[i]);
     free(view);
 }

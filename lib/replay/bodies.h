@@ -11,6 +11,8 @@
 #include "base/str.h"
 #include "replay/timeline.h"
 
+#define VIEW_EVENTS 5
+
 enum body_side { SIDE_REQUEST, SIDE_RESPONSE };
 
 enum piece_kind {
@@ -39,9 +41,9 @@ struct body {
 
 struct exchange_view {
     struct body body[2]; /* by body_side */
-    /* Owned: request, response, complete; NULL when absent, or when not one request is asked for:
-     * those of a hundred thousand take gigabytes. */
-    json_object *events[3];
+    /* Owned: request, response, complete, stream.open, stream.close; NULL when absent, or when not
+     * one request is asked for: those of a hundred thousand take gigabytes. */
+    json_object *events[VIEW_EVENTS];
 };
 
 struct bodies; /* opaque */

@@ -234,6 +234,13 @@ void text_write_exchange(const struct timeline *timeline, const struct replay_re
     end_line(&output);
     if (view)
         write_side(&output, view, SIDE_RESPONSE);
+    if (view && view->events[3]) {
+        buf_append_text(&output.line, "stream, whose bytes are the bodies above:");
+        end_line(&output);
+        write_event(&output, view->events[3]);
+        if (view->events[4])
+            write_event(&output, view->events[4]);
+    }
     buf_append_text(&output.line, "end: ");
     format_safe(&output.line, request->outcome ? request->outcome : "not recorded");
     end_line(&output);

@@ -84,6 +84,26 @@ static void append_gap(struct buf *out, json_object *event)
         buf_printf(out, ": %s", why);
 }
 
+/* What runs there, and what is spoken on the connection. */
+static void append_stream(struct buf *out, json_object *event)
+{
+    json_object *argv = jsondoc_at(event, "/argv");
+    const char *container = jsondoc_string(event, "/container");
+    const char *protocol = jsondoc_string(event, "/protocol");
+    const char *subprotocol = jsondoc_string(event, "/subprotocol");
+    size_t count = jsondoc_count(event, "/argv");
+
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(out, i ? " " : "runs ");
+        append_value(out, json_object_array_get_idx(argv, i));
+    }
+    if (container)
+        buf_printf(out, "%sin container %s", out->len ? " " : "", container);
+    buf_printf(out, "%sover %s", out->len ? ", " : "", protocol ? protocol : "?");
+    if (subprotocol)
+        buf_printf(out, " (%s)", subprotocol);
+}
+
 static bool is_quiet(const char *type, json_object *event)
 {
     static const char *const accepted[] = {"accepted", "ok", "allow", "allowed"};
@@ -104,7 +124,26 @@ char *note_text(const char *type, json_object *event)
         append_gap(&out, event);
         return buf_take_text(&out);
     }
+    if (strcmp(type, "stream.open") == 0) {
+        append_stream(&out, event);
+        return buf_take_text(&out);
+    }
     append_spoken(&out, event);
     append_members(&out, event);
     return buf_take_text(&out);
+}
+
+int64_t note_count_bytes(json_object *root)
+{
+    json_object *text = jsondoc_at(root, "/text");
+    json_object *value = text ? text : jsondoc_at(root, "/latin1");
+
+    if (!json_object_is_type(value, json_type_string))
+        return 0;
+    size_t len = (size_t)json_object_get_string_len(value), count = 0;
+    const char *bytes = json_object_get_string(value);
+
+    for (size_t i = 0; i < len; i++) /* a byte is one character of latin1, of one byte or two */
+        count += text || ((unsigned char)bytes[i] & 0xC0) != 0x80;
+    return (int64_t)count;
 }

@@ -9,3 +9,6 @@ char *note_text(const char *type, json_object *event);
 
 /* A value as text: a string as it is, anything else (and a string that holds a NUL) as JSON. */
 char *note_value(json_object *value);
+
+/* How many bytes the `text` or `latin1` of an event stands for. */
+int64_t note_count_bytes(json_object *event);

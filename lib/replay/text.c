@@ -215,7 +215,7 @@ static void append_uri(struct buf *out, const struct replay_request *request)
 
 static void append_note(struct buf *out, const struct replay_note *note)
 {
-    format_safe(out, note->type);
+    format_safe(out, strcmp(note->type, "stream.open") == 0 ? "stream" : note->type);
     buf_append_text(out, *note->text ? ": " : "");
     format_safe(out, note->text);
 }

@@ -251,6 +251,27 @@ static void add_body(struct timeline *timeline, const struct event *event)
             str_make(json_object_get_string(text), (size_t)json_object_get_string_len(text)));
 }
 
+static void add_stream_data(struct timeline *timeline, const struct event *event)
+{
+    struct replay_request *request = request_of(timeline, event);
+    const char *direction = jsondoc_string(event->root, "/direction");
+
+    if (!request)
+        return;
+    if (direction && strcmp(direction, "client") == 0)
+        request->request.recorded += (uint64_t)note_count_bytes(event->root);
+    else if (direction && strcmp(direction, "upstream") == 0)
+        request->response.recorded += (uint64_t)note_count_bytes(event->root);
+    else
+        timeline_add_finding(timeline, "journal %s, seq %" PRIu64 ": stream.data of neither side",
+                             timeline->journals[event->journal].id, event->seq);
+}
+
+static void add_nothing(struct timeline *timeline, const struct event *event)
+{
+    ignore(request_of(timeline, event)); /* says so when it has none */
+}
+
 static void add_withheld(struct timeline *timeline, const struct event *event)
 {
     struct replay_flow *flow = flow_of(timeline, event);
@@ -459,6 +480,8 @@ static const struct {
     {"request", add_request},
     {"response", add_response},
     {"complete", add_complete},
+    {"stream.data", add_stream_data},
+    {"stream.close", add_nothing}, /* what it says, `complete` says */
     {"withheld", add_withheld},
     {"command.start", add_command_start},
     {"command.exit", add_command_exit},
@@ -473,6 +496,7 @@ static const struct {
     {"mark", add_note},
     {"policy", add_note},
     {"recovered", add_recovered},
+    {"stream.open", add_note},
     {NULL, add_unshown},
 };
 

@@ -369,6 +369,48 @@ static void exchange_is_shown_in_full(void **state)
 }
 
 /* Each: lines that must not be believed, and the finding that says so. */
+static void stream_is_counted_and_shown_with_both_sides(void **state)
+{
+    static const struct sample samples[] = {
+        {"aaaaaaaa", 0, START},
+        {"aaaaaaaa", 1,
+         "\"type\":\"request\",\"exchange\":7,\"method\":\"GET\",\"requestURI\":\"/exec\""},
+        {"aaaaaaaa", 2,
+         "\"type\":\"response\",\"exchange\":7,\"responseStatus\":{\"code\":101},\"headers\":[]"},
+        {"aaaaaaaa", 3,
+         "\"type\":\"stream.open\",\"exchange\":7,\"protocol\":\"websocket\",\"subprotocol\":"
+         "\"v5\","
+         "\"argv\":[\"ls\",\"-l\"],\"container\":\"web\",\"tty\":true"},
+        {"aaaaaaaa", 4,
+         "\"type\":\"stream.data\",\"exchange\":7,\"direction\":\"client\",\"offset\":0,"
+         "\"latin1\":\"a\\u0080\""},
+        {"aaaaaaaa", 5,
+         "\"type\":\"stream.data\",\"exchange\":7,\"direction\":\"upstream\",\"offset\":0,"
+         "\"text\":\"\\u00e4\""},
+        {"aaaaaaaa", 6,
+         "\"type\":\"stream.close\",\"exchange\":7,\"outcome\":\"ok\",\"endedBy\":\"client\""},
+        {"aaaaaaaa", 7, COMPLETE_OK(7, 2)},
+    };
+    scoped(timeline_free) struct timeline *timeline = build(samples, count_of(samples));
+    scoped(bodies_free) struct bodies *bodies = bodies_new(timeline, 1, 4096, 4096);
+    scoped(buf_free) struct buf text = {0};
+    const struct replay_request *request = timeline_request(timeline, 1);
+
+    assert_int_equal(2, request->request.recorded);
+    assert_int_equal(2, request->response.recorded);
+    assert_string_equal("runs ls -l in container web, over websocket (v5)",
+                        timeline->notes[request->first_note - 1].text);
+    assert_int_equal(0, timeline->finding_count);
+
+    each_line(timeline, samples, count_of(samples), use_bodies, bodies);
+    text_write_exchange(timeline, request, &(struct text_options){.bodies = bodies}, collect,
+                        &text);
+    buf_append_char(&text, '\0');
+    assert_non_null(strstr(text.data, "  body, 2 B:\n    a\\x80\n"));
+    assert_non_null(strstr(text.data, "  body, 2 B:\n    \u00e4\n"));
+    assert_non_null(strstr(text.data, "  endedBy: client\nend: ok\n"));
+}
+
 static void hostile_lines_become_findings(void **state)
 {
     static const struct {
@@ -391,7 +433,9 @@ static void hostile_lines_become_findings(void **state)
          "command x ends without a start"},
         {"{\"type\":\"stream.data\",\"exchange\":1,\"session\":\"01JDH2K9QZ0000000000000000\","
          "\"seq\":0}",
-         "1 stream.data events are not shown"},
+         "stream.data of neither side"},
+        {"{\"type\":\"command.output\",\"session\":\"01JDH2K9QZ0000000000000000\",\"seq\":0}",
+         "1 command.output events are not shown"},
         {"{\"type\":\"session.start\",\"actor\":{\"name\":\"eve\"},\"session\":"
          "\"01JDH2K9QZ0000000000000000\","
          "\"seq\":0}",
@@ -618,6 +662,7 @@ int main(void)
         cmocka_unit_test(a_crash_says_which_requests_were_open),
         cmocka_unit_test(json_is_one_document_with_everything),
         cmocka_unit_test(exchange_is_shown_in_full),
+        cmocka_unit_test(stream_is_counted_and_shown_with_both_sides),
         cmocka_unit_test(hostile_lines_become_findings),
         cmocka_unit_test(a_second_request_of_an_exchange_hides_nothing),
         cmocka_unit_test(nothing_from_a_recording_drives_the_terminal),

@@ -71,6 +71,9 @@ test_exec_is_recorded_both_ways() {
     assert_equal 2 "$(events 'select(.type == "stream.data" and (.text // .latin1 | index("<>"))) | 1' | wc -l)"
     run hoop verify --all
     assert_status 0
+    run hoop replay @last
+    assert_contains "$out" 'stream: runs sh -c'
+    assert_lacks "$out" 'are not shown here'
 }
 
 test_exec_in_a_terminal_passes_keys_and_sizes() {
