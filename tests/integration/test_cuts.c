@@ -204,7 +204,7 @@ static const char *send_body(struct world *world, size_t len)
 
     wait_for(has_served_wanted, "POST /cut HTTP/1.1\r\n");
     for (size_t i = 0; i < len; i++) {
-        conn_write(client->conn, str_make(BODY + i, 1));
+        conn_write(client->conn, str_make(&BODY[i], 1));
         world_run_for(world, 1);
     }
     if (last_content(len))
@@ -250,6 +250,31 @@ static void request_over_h1_is_cut_at_every_byte(void **state)
         if (at > 40 && at < len - 5) /* in the middle of its bearer */
             at = len - 5;
         cut_request(world, str_from(head), at, at % 2);
+    }
+    check_tallies(world);
+}
+
+/* The server leaves while it is sent to: what it did by then nobody knows. */
+static void server_leaves_at_every_byte_of_a_request(void **state)
+{
+    struct world *world = *state;
+
+    for (size_t len = 0; len < sizeof BODY; len++) {
+        forget_served(world);
+        client = world_connect(world);
+        client_send(client, "POST /kind/cut HTTP/1.1\r\n%sTransfer-Encoding: chunked\r\n\r\n",
+                    world_who(world));
+        expect("upstream_reset", send_body(world, len));
+        if (len % 2)
+            served_reset(world_served(world));
+        else
+            served_finish(world_served(world));
+        wait_for(has_client_wanted, "may have taken effect");
+        assert_true(client_has(client, "HTTP/1.1 503 "));
+        if (len < sizeof BODY - 1) /* its rest is not read as a request */
+            assert_true(world_run_until(world, is_client_closed, WAIT_MS));
+        ask_as_neighbour(world);
+        client_hang_up(client);
     }
     check_tallies(world);
 }
@@ -523,6 +548,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(request_over_h1_is_cut_at_every_byte, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(server_leaves_at_every_byte_of_a_request, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(answer_over_h1_ends_at_every_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answer_over_h1_is_reset_at_every_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(client_over_h1_leaves_at_every_byte, set_up, tear_down),
