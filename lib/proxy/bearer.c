@@ -75,6 +75,27 @@ int bearer_check(struct bearer *bearer, struct str authorization,
     return 0;
 }
 
+int bearer_check_again(struct bearer_memo *memo, struct bearer *bearer, struct str authorization,
+                       const unsigned char key[BEARER_KEY_BYTES], const char *session,
+                       struct error *err)
+{
+    if (authorization.len && authorization.len == memo->len &&
+        CRYPTO_memcmp(authorization.data, memo->text, memo->len) == 0) {
+        *bearer = memo->bearer;
+        return 0;
+    }
+    if (bearer_check(bearer, authorization, key, session, err) < 0)
+        return -1;
+    if (authorization.len > sizeof memo->text)
+        return 0;
+    memcpy(memo->text, authorization.data, authorization.len);
+    memo->len = authorization.len;
+    memo->bearer = *bearer;
+    if (bearer->invocation.len)
+        memo->bearer.invocation.data = memo->text + (bearer->invocation.data - authorization.data);
+    return 0;
+}
+
 /* What the lines of Sec-WebSocket-Protocol name. */
 struct subprotocols {
     struct buf others; /* joined, as kube-apiserver passes them on */

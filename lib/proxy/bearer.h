@@ -28,6 +28,21 @@ must_use int bearer_check(struct bearer *bearer, struct str authorization,
                           const unsigned char key[BEARER_KEY_BYTES], const char *session,
                           struct error *err);
 
+/* The last one that was accepted, all zero before: a client shows the same with each request, and a
+ * MAC costs more than all else that is done about a head. Of one key and session; `text` is secret.
+ */
+struct bearer_memo {
+    char text[BEARER_BYTES_MAX];
+    size_t len;
+    struct bearer bearer; /* its invocation points into `text` */
+};
+
+/* bearer_check(), which is not done again for the same text. What is remembered is compared in
+ * constant time as well; a refusal changes nothing. */
+must_use int bearer_check_again(struct bearer_memo *memo, struct bearer *bearer,
+                                struct str authorization, const unsigned char key[BEARER_KEY_BYTES],
+                                const char *session, struct error *err);
+
 /* The bearer of a WebSocket client that cannot set Authorization: the subprotocol
  * base64url.bearer.authorization.k8s.io.<base64url of it> (k8s.io/apiserver
  * pkg/authentication/request/websocket). All such are taken out of Sec-WebSocket-Protocol, whatever

@@ -64,14 +64,16 @@ static bool check_bearer(struct exchange *exchange, struct error *err)
     scoped(secret_buf_free) struct buf subprotocol = {.limit = 4 * BEARER_BYTES_MAX};
     struct bearer bearer = {0};
 
-    if (!buf_reserve(&subprotocol, subprotocol.limit) ||
-        bearer_take_subprotocol(exchange->head, &subprotocol, err) < 0)
+    if (http_head_has(exchange->head, "Sec-WebSocket-Protocol") &&
+        (!buf_reserve(&subprotocol, subprotocol.limit) ||
+         bearer_take_subprotocol(exchange->head, &subprotocol, err) < 0))
         return false;
     struct str shown = http_head_has(exchange->head, "Authorization")
                            ? http_head_get(exchange->head, "Authorization")
                            : buf_str(&subprotocol);
     if (http_head_count(exchange->head, "Authorization") > 1 ||
-        bearer_check(&bearer, shown, gateway->config.bearer_key, gateway->session, err) < 0)
+        bearer_check_again(&gateway->bearer_memo, &bearer, shown, gateway->config.bearer_key,
+                           gateway->session, err) < 0)
         return false;
     exchange->user = bearer.user;
     bool is_open = bearer.invocation.len && gateway->config.is_command_open &&

@@ -296,6 +296,7 @@ void gateway_free(struct gateway **gateway)
     listener_stop(&g->listener);
     tls_server_free(&g->tls);
     secret_wipe(g->config.bearer_key, sizeof g->config.bearer_key);
+    secret_wipe(&g->bearer_memo, sizeof g->bearer_memo);
     free(g->session);
     free(g);
     *gateway = NULL;

@@ -82,6 +82,7 @@ struct exchange {
 struct gateway {
     struct gateway_config config;
     char *session;
+    struct bearer_memo bearer_memo;
     struct tls_server *tls;
     struct listener *listener;
     struct gateway_recording *recordings;

@@ -61,6 +61,42 @@ static void bearer_check_refuses_whatever_differs(void **state)
     assert_int_equal(0, bearer_check(&bearer, str_from(right), key, SESSION, &err));
 }
 
+static void bearer_check_again_remembers_one_and_refuses_others(void **state)
+{
+    scoped(free_text) char *text = bearer_make(key, SESSION, 7, STR("01JDFGHJKMNPQRSTVWXYZ09999"));
+    scoped(free_text) char *first = xasprintf("Bearer %s", text);
+    scoped(free_text) char *other = bearer_make(key, SESSION, 8, STR(""));
+    scoped(free_text) char *second = xasprintf("bearer   %s", other);
+    struct bearer_memo memo = {0};
+    struct error err = {0};
+
+    assert_int_equal(-1,
+                     bearer_check_again(&memo, &(struct bearer){0}, STR(""), key, SESSION, &err));
+    for (int round = 0; round < 4; round++) { /* anew, remembered; and the same when it is back */
+        const char *shown = round < 2 ? first : round == 2 ? second : first;
+        scoped(free_text) char *borrowed = xstrdup(shown);
+        struct bearer bearer = {0};
+
+        assert_int_equal(
+            0, bearer_check_again(&memo, &bearer, str_from(borrowed), key, SESSION, &err));
+        memset(borrowed, 'x', strlen(borrowed)); /* the memo has a copy */
+        assert_int_equal(round == 2 ? 8 : 7, bearer.user);
+    }
+    struct bearer bearer = {0};
+
+    assert_int_equal(0, bearer_check_again(&memo, &bearer, str_from(first), key, SESSION, &err));
+    assert_true(str_is(bearer.invocation, "01JDFGHJKMNPQRSTVWXYZ09999"));
+    for (size_t i = 7; i < strlen(first); i++) { /* each byte counts, and no prefix is enough */
+        first[i] ^= 1;
+        assert_int_equal(-1,
+                         bearer_check_again(&memo, &bearer, str_from(first), key, SESSION, &err));
+        first[i] ^= 1;
+        assert_int_equal(
+            -1, bearer_check_again(&memo, &bearer, str_make(first, i), key, SESSION, &err));
+    }
+    assert_int_equal(0, bearer_check_again(&memo, &bearer, str_from(first), key, SESSION, &err));
+}
+
 /* `protocols`: what is sent; NULL ends them. `left`: what goes on, NULL: nothing. */
 static void take_out(const char *const *protocols, const char *token, const char *left, int status)
 {
@@ -101,6 +137,7 @@ int main(void)
         cmocka_unit_test(bearer_check_gives_back_what_was_made),
         cmocka_unit_test(bearer_check_knows_no_invocation),
         cmocka_unit_test(bearer_check_refuses_whatever_differs),
+        cmocka_unit_test(bearer_check_again_remembers_one_and_refuses_others),
         cmocka_unit_test(subprotocol_bearer_is_taken_out_whatever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
