@@ -170,6 +170,10 @@ static int use_certificate(SSL_CTX *context, const char *cert_pem, const char *k
 
 /* --- contexts */
 
+/* As Go orders them, so kubectl and kube-apiserver get what they would without us; OpenSSL would
+ * begin with AES-256, which costs a quarter more. */
+#define CIPHERSUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 static SSL_CTX *new_context(const SSL_METHOD *method, struct error *err)
 {
     SSL_CTX *context = SSL_CTX_new(method);
@@ -180,7 +184,10 @@ static SSL_CTX *new_context(const SSL_METHOD *method, struct error *err)
         return NULL;
     }
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    if (SSL_CTX_set_ciphersuites(context, CIPHERSUITES) != 1)
+        ERR_clear_error(); /* a library without one of them: its own order does */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN |
                                   SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
