@@ -2,8 +2,6 @@
 
 #include <time.h>
 
-#include "base/num.h"
-
 #ifdef CLOCK_BOOTTIME
 #define MONOTONIC CLOCK_BOOTTIME
 #else
@@ -100,13 +98,20 @@ char *clock_format_us(int64_t unix_us, char text[CLOCK_TEXT_BYTES])
 
 static bool digits(struct str *rest, size_t count, int low, int high, int *value)
 {
-    uint64_t number;
+    int number = 0;
 
-    if (rest->len < count || !num_parse_u64(str_first(*rest, count), 9999, &number))
+    if (rest->len < count)
         return false;
-    if ((int)number < low || (int)number > high)
+    for (size_t i = 0; i < count; i++) {
+        unsigned digit = (unsigned char)rest->data[i] - (unsigned)'0';
+
+        if (digit > 9)
+            return false;
+        number = number * 10 + (int)digit;
+    }
+    if (number < low || number > high)
         return false;
-    *value = (int)number;
+    *value = number;
     *rest = str_skip(*rest, count);
     return true;
 }

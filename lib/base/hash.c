@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -16,6 +17,24 @@ static void must(int ok)
 {
     if (ok != 1)
         abort();
+}
+
+static EVP_MD *fetched;
+
+static void fetch(void)
+{
+    fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!fetched)
+        abort();
+}
+
+/* Looked for once: EVP_sha256() would be looked for at each use, under locks. */
+static const EVP_MD *algorithm(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, fetch);
+    return fetched;
 }
 
 struct sha256 *sha256_new(void)
@@ -45,7 +64,7 @@ void sha256_peek(const struct sha256 *hash, unsigned char digest[SHA256_BYTES])
 
 void sha256_reset(struct sha256 *hash)
 {
-    must(EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL));
+    must(EVP_DigestInit_ex(hash->context, algorithm(), NULL));
 }
 
 void sha256_free(struct sha256 **hash)
@@ -58,7 +77,7 @@ void sha256_free(struct sha256 **hash)
 
 void sha256(struct str data, unsigned char digest[SHA256_BYTES])
 {
-    must(EVP_Digest(data.data, data.len, digest, NULL, EVP_sha256(), NULL));
+    must(EVP_Digest(data.data, data.len, digest, NULL, algorithm(), NULL));
 }
 
 char *sha256_hex(struct str data, char hex[SHA256_HEX_BYTES])

@@ -7,19 +7,12 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-bool str_equal_nocase(struct str a, struct str b)
+bool str_same_letters(struct str a, struct str b)
 {
-    if (a.len != b.len)
-        return false;
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.data[i]) != lower(b.data[i]))
+        if (a.data[i] != b.data[i] && lower(a.data[i]) != lower(b.data[i]))
             return false;
     return true;
-}
-
-bool str_starts(struct str text, struct str prefix)
-{
-    return text.len >= prefix.len && str_equal(str_first(text, prefix.len), prefix);
 }
 
 bool str_ends(struct str text, struct str suffix)

@@ -35,9 +35,14 @@ static inline bool str_is(struct str a, const char *text)
     return str_equal(a, str_from(text));
 }
 
-/* ASCII case only, whatever the locale. */
-bool str_equal_nocase(struct str a, struct str b);
-bool str_starts(struct str text, struct str prefix);
+/* ASCII case only, whatever the locale; for texts of one length. */
+bool str_same_letters(struct str a, struct str b);
+
+static inline bool str_equal_nocase(struct str a, struct str b)
+{
+    return a.len == b.len && str_same_letters(a, b);
+}
+
 bool str_ends(struct str text, struct str suffix);
 
 /* From `from` on; beyond the end: empty. */
@@ -51,6 +56,11 @@ static inline struct str str_skip(struct str text, size_t from)
 static inline struct str str_first(struct str text, size_t len)
 {
     return (struct str){text.data, len < text.len ? len : text.len};
+}
+
+static inline bool str_starts(struct str text, struct str prefix)
+{
+    return text.len >= prefix.len && str_equal(str_first(text, prefix.len), prefix);
 }
 
 /* The index of the first one, or -1. */

@@ -278,12 +278,29 @@ size_t escape_run(struct str data, enum escape_kind *kind)
     return data.len;
 }
 
+#ifdef __SSE2__
+static inline bool is_plain_16(const unsigned char *at)
+{
+    return !special_in_16(at) && !_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)at));
+}
+#else
+static inline bool is_plain_16(const unsigned char *at)
+{
+    for (size_t i = 0; i < 16; i++)
+        if (at[i] >= 0x80 || class_of[at[i]] != PLAIN)
+            return false;
+    return true;
+}
+#endif
+
 /* How much of the start stands for itself. */
 static size_t plain_prefix(struct str data)
 {
     const unsigned char *at = (const unsigned char *)data.data;
     size_t i = 0;
 
+    while (i + 16 <= data.len && is_plain_16(at + i))
+        i += 16;
     while (i < data.len && at[i] < 0x80 && class_of[at[i]] == PLAIN)
         i++;
     return i;

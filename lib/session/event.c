@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/num.h"
+#include "base/scoped.h"
 
 /* Decimal, without the cost of a format: it is done for each event. */
 static void append_uint(struct buf *line, uint64_t value)
@@ -25,30 +26,38 @@ static void append_quoted(struct buf *line, struct str text)
     buf_append_char(line, '"');
 }
 
-/* A comma where something stands before, then the key. */
+/* A comma where something stands before, then the key, which needs no escapes. */
 static void append_key(struct buf *line, const char *key)
 {
+    size_t len = key ? strlen(key) : 0;
     char last = line->len ? line->data[line->len - 1] : '{';
+    char *start = buf_reserve(line, len + sizeof ",\"\":"), *to = start;
 
+    if (!start)
+        return;
     if (last != '{' && last != '[')
-        buf_append_char(line, ',');
+        *to++ = ',';
     if (key) {
-        append_quoted(line, str_from(key));
-        buf_append_char(line, ':');
+        *to++ = '"';
+        memcpy(to, key, len);
+        to += len;
+        *to++ = '"';
+        *to++ = ':';
     }
+    line->len += (size_t)(to - start);
 }
 
 void event_begin(struct buf *line, const char *type, const struct event_stamp *stamp)
 {
     char time[CLOCK_TEXT_BYTES];
 
-    buf_append_text(line, "{\"type\":\"");
+    buf_append_str(line, STR("{\"type\":\""));
     buf_append_text(line, type);
-    buf_append_text(line, "\",\"time\":\"");
+    buf_append_str(line, STR("\",\"time\":\""));
     buf_append_text(line, clock_format_us(stamp->at.unix_us, time));
-    buf_append_text(line, "\",\"mono_us\":");
+    buf_append_str(line, STR("\",\"mono_us\":"));
     append_uint(line, (uint64_t)stamp->at.mono_us);
-    buf_append_text(line, ",\"seq\":");
+    buf_append_str(line, STR(",\"seq\":"));
     append_uint(line, stamp->seq);
     event_string(line, "session", str_from(stamp->session));
     if (stamp->command.len)
@@ -199,17 +208,25 @@ void event_members(struct buf *line, json_object *object)
         return;
     json_object_object_foreach(object, key, value)
     {
-        event_json(line, key, value);
+        scoped(buf_free) struct buf name = {0}; /* perhaps not of ours */
+
+        escape_append_lossy(&name, str_from(key));
+        buf_append_char(&name, '\0');
+        if (name.overflow)
+            line->overflow = true;
+        else
+            event_json(line, name.data, value);
     }
 }
 
-/* The text before `end`, which is taken off too; data NULL when there is no `end`. */
+/* The text before the next quote, which must be the begin of `end`; that is taken off too. Data
+ * NULL when it is not. */
 static struct str until(struct str *line, struct str end)
 {
-    ptrdiff_t at = str_find(*line, end);
+    ptrdiff_t at = str_index(*line, '"');
     struct str found = {0};
 
-    if (at < 0)
+    if (at < 0 || !str_starts(str_skip(*line, (size_t)at), end))
         return found;
     found = str_first(*line, (size_t)at);
     *line = str_skip(*line, (size_t)at + end.len);

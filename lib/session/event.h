@@ -7,8 +7,9 @@
  *   event_object_end(&line);
  *   event_end(&line);
  *
- * No tree, no allocation but the buffer's: bodies go through here. A key is text of ours, or NULL
- * inside an array. Check line->overflow at the end: the limit of a line is BUF_LIMIT_DEFAULT. */
+ * No tree, no allocation but the buffer's: bodies go through here. A key is text of ours that needs
+ * no escapes, or NULL inside an array. Check line->overflow at the end: the limit of a line is
+ * BUF_LIMIT_DEFAULT. */
 #pragma once
 
 #include <json-c/json.h>
