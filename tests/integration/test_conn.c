@@ -1,5 +1,4 @@
 /* Connections over loopback, both ends in this process: listener.h, dial.h, conn.h. */
-#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>

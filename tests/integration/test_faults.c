@@ -524,7 +524,7 @@ static void hundred_readers_that_stand_still_hold_up_nobody(void **state)
     ask_as_neighbour(world);
     for (int i = 0; i < READERS; i++)
         assert_int_equal(16384, h2_caller_answer(caller, stalled[i])->bytes);
-    /* Of each its window at most, and a chunk (DESIGN.md section 5). */
+    /* Of each its window at most, and a chunk. */
     size_t growth = allocated_bytes() - before;
     if (growth > READERS * ((PIECES + 2) * PIECE_BYTES) + GROWTH_MAX)
         fail_msg("%zu bytes more", growth);

@@ -7,9 +7,6 @@
 
 #include <cmocka.h>
 
-#include <string.h>
-
-#include "base/alloc.h"
 #include "base/encode.h"
 #include "base/scoped.h"
 #include "gateway_world.h"
