@@ -109,8 +109,13 @@ static int make_config(const char *path, struct str text, struct error *err)
 
     if (fd < 0 && errno == EEXIST)
         return 0;
-    if (fd < 0 || file_write_all(fd, text.data, text.len) < 0 || fsync(fd) < 0)
+    if (fd < 0)
         return error_errno(err, ERROR_STORAGE, "write %s", path);
+    if (file_write_all(fd, text.data, text.len) < 0 || fsync(fd) < 0) {
+        error_errno(err, ERROR_STORAGE, "write %s", path);
+        unlink(path); /* half of one would be kept, and read, from then on */
+        return -1;
+    }
     return 1;
 }
 

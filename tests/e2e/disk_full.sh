@@ -127,3 +127,12 @@ test_failed_sync_is_told_and_work_goes_on() {
     fail_once fdatasync:12:5
     assert_contains "$(cat "$TEST_DIR/calls.err")" 'Input/output error'
 }
+
+test_init_on_a_full_disk_leaves_no_half_of_a_file() {
+    small_disk
+    dd if=/dev/zero of="$XDG_STATE_HOME/filler" bs=4k status=none 2>/dev/null || :
+    run hoop init --config "$XDG_STATE_HOME/config.yaml"
+    assert_status 5
+    assert_contains "$err" 'No space left on device'
+    [ ! -e "$XDG_STATE_HOME/config.yaml" ] || fail "left: $(cat "$XDG_STATE_HOME/config.yaml")"
+}
