@@ -10,11 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "base/log.h"
 #include "base/scoped.h"
 #include "base/tool.h"
-
-#include "agent.h"
 
 #define PAGER_NOT_RUN 127   /* sh(1) says so too */
 #define TERMINAL_COLUMNS 80 /* of one that does not say */
@@ -98,7 +97,7 @@ void pager_start(struct pager *pager, const char *configured)
         agent_detect() || pipe2(ends, O_CLOEXEC) < 0)
         return;
     fflush(stdout);
-    int terminal = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+    scoped(fd_close) int terminal = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
     pid_t pid = terminal < 0 ? -1 : fork();
     if (pid == 0)
         run_pager(command, ends[0]);
@@ -111,7 +110,7 @@ void pager_start(struct pager *pager, const char *configured)
     /* Ctrl-C is for the pager; so is leaving it early */
     signal(SIGINT, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    *pager = (struct pager){pid, terminal};
+    *pager = (struct pager){pid, fd_take(&terminal)};
 }
 
 void pager_finish(struct pager *pager)
