@@ -1,6 +1,5 @@
 /* exec.c - `kubectl hoop exec -- CMD`: a command whose Kubernetes traffic goes through a gateway on
  * loopback for as long as it runs. */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
@@ -113,8 +112,7 @@ static void set_environment(const char *session, const char *directory)
     scoped(free_text) char *bash_env = session_dir_path(directory, "bash_env");
     const char *own_bash_env = getenv("BASH_ENV");
     const char *own_path = getenv("PATH");
-    scoped(free_text) char *path =
-        xasprintf("%s:%s", bin, own_path ? own_path : "/usr/local/bin:/usr/bin:/bin");
+    scoped(free_text) char *path = xasprintf("%s:%s", bin, own_path ? own_path : TOOL_PATH_DEFAULT);
 
     setenv("PATH", path, 1);
     setenv("KUBECONFIG", kubeconfig, 1);
@@ -186,9 +184,7 @@ static char *find_command(const char *name, const char *directory, struct error 
             return xasprintf("%s/%s", bin, name);
     if (strchr(name, '/'))
         return xstrdup(name);
-    const char *path = getenv("PATH");
-
-    return tool_find(name, path ? path : "/usr/local/bin:/usr/bin:/bin", bin, err);
+    return tool_find(name, getenv("PATH"), bin, err);
 }
 
 /* Between the session's start and its end. */

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/num.h"
 #include "base/scoped.h"
@@ -124,13 +123,11 @@ static void scan(struct typed *typed, int argc, char **argv)
 
 static bool is_program(const char *name)
 {
-    const char *path = getenv("PATH");
     struct error unfound = {0};
 
     if (strchr(name, '/'))
         return access(name, X_OK) == 0;
-    scoped(free_text) char *found =
-        tool_find(name, path ? path : "/usr/local/bin:/usr/bin:/bin", NULL, &unfound);
+    scoped(free_text) char *found = tool_find(name, getenv("PATH"), NULL, &unfound);
 
     return found != NULL;
 }

@@ -22,11 +22,9 @@ static bool has_shim(const char *name)
 
 static char *find_program(const char *name, struct error *err)
 {
-    const char *path = getenv("PATH");
-
     if (strchr(name, '/'))
         return xstrdup(name);
-    return tool_find(name, path ? path : "/usr/local/bin:/usr/bin:/bin", NULL, err);
+    return tool_find(name, getenv("PATH"), NULL, err);
 }
 
 static int print_target(const struct options *options, struct error *err)

@@ -2,7 +2,6 @@
  * runs the real tool only when that is on disk, and reports its end. */
 #include "command.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -195,12 +194,11 @@ static char *find_real(const char *session, const char *name, struct error *err)
 {
     scoped(free_text) char *link = session_dir_real_path(session, name);
     scoped(free_text) char *bin = session_dir_path(session, "bin");
-    const char *path = getenv("PATH");
     char target[PATH_MAX];
     ssize_t len = readlink(link, target, sizeof target - 1);
 
     if (len < 0)
-        return tool_find(name, path ? path : "/usr/local/bin:/usr/bin:/bin", bin, err);
+        return tool_find(name, getenv("PATH"), bin, err);
     target[len] = '\0';
     return tool_check(target, err) < 0 ? NULL : xstrdup(target);
 }

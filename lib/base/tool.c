@@ -20,7 +20,7 @@ char *tool_find(const char *name, const char *path, const char *own_directory, s
     struct stat own = {0}, own_bin = {0};
     bool has_own = stat(self, &own) == 0;
     bool has_own_bin = own_directory && stat(own_directory, &own_bin) == 0;
-    struct str rest = str_from(path);
+    struct str rest = str_from(path ? path : TOOL_PATH_DEFAULT);
 
     while (rest.data) {
         struct str part = str_split(&rest, ':');

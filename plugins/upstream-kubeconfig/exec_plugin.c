@@ -25,7 +25,6 @@
 #define SHOWN_BYTES 240      /* of what it said, in an error */
 #define LINES_SHOWN_MAX 50   /* of one run, on our standard error */
 #define LINE_BYTES_MAX 1000
-#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 #define INFO_VARIABLE "KUBERNETES_EXEC_INFO"
 
 struct exec_plugin {
@@ -219,7 +218,7 @@ static char *find_program(const struct exec_plugin *plugin, struct error *err)
     const char *path = variable(plugin->config.environment, "PATH");
 
     if (!strchr(command, '/')) /* never a shim of ours */
-        return tool_find(command, path ? path : PATH_DEFAULT, NULL, err);
+        return tool_find(command, path, NULL, err);
     if (access(command, F_OK) < 0) {
         error_errno(err, ERROR_NOT_FOUND, "%s", command);
         return NULL;
