@@ -264,6 +264,7 @@ static void names_free(struct names *names)
     for (size_t i = 0; i < names->count; i++)
         free(names->items[i]);
     free(names->items);
+    *names = (struct names){0};
 }
 
 static void add_programs(struct names *names, const char *directory, const char *typed)

@@ -1,7 +1,6 @@
 /* sessions.c - kubectl hoop sessions list|show|search|reap */
 #include "sessions.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,6 @@
 /* sessions_search.c - kubectl hoop sessions search: which recorded lines hold a text */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/jsondoc.h"

@@ -1,6 +1,5 @@
 /* What kubectl would refuse: k8s.io/client-go/tools/clientcmd/validation.go, and transport.Config.
  */
-#include "base/num.h"
 #include "kube/kubeconfig.h"
 
 static int refuse(struct error *err, const char *whose, const char *name, const char *what,

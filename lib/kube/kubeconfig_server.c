@@ -1,7 +1,6 @@
 /* `server` of a cluster, as client-go's rest/url_utils.go (DefaultServerURL) reads it. */
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "base/num.h"
 #include "base/scoped.h"
 #include "kube/kubeconfig.h"

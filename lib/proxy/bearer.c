@@ -2,7 +2,6 @@
 
 #include <openssl/crypto.h>
 
-#include "base/alloc.h"
 #include "base/encode.h"
 #include "base/hash.h"
 #include "base/num.h"

@@ -1,6 +1,5 @@
 /* client_h1.c - a client that speaks HTTP/1.1: one request at a time; what it sends ahead waits.
  * After 101 there are only bytes. */
-#include <assert.h>
 
 #include "base/alloc.h"
 #include "base/scoped.h"

@@ -1,5 +1,4 @@
 /* client_h2.c - a client that speaks HTTP/2. */
-#include <assert.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"

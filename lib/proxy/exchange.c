@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/scoped.h"
-#include "base/secret.h"
 #include "http/hop.h"
 #include "proxy/gateway_inside.h"
 #include "proxy/status.h"

@@ -1,5 +1,4 @@
 /* exchange_admit.c - who asks for what: bearer, cluster, fields, user. */
-#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/num.h"

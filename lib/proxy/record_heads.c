@@ -1,5 +1,4 @@
 /* record_heads.c - on the recorder's thread: what was asked, and what was answered. */
-#include "base/alloc.h"
 #include "base/hash.h"
 #include "base/scoped.h"
 #include "kube/redact_argv.h"

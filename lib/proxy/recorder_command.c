@@ -1,7 +1,5 @@
 #include "proxy/recorder_command.h"
 
-#include <assert.h>
-
 #include "base/alloc.h"
 #include "base/jsondoc.h"
 #include "base/scoped.h"

@@ -1,6 +1,5 @@
 #include "proxy/recorder_thread.h"
 
-#include <assert.h>
 #include <signal.h>
 #include <time.h>
 

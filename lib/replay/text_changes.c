@@ -1,7 +1,6 @@
 /* text_changes.c - before and after of what a request changed: side by side where the terminal is
  * wide, else a line for each, as in a patch. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/num.h"
 #include "base/scoped.h"

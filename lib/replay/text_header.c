@@ -1,5 +1,4 @@
 /* text_header.c - what stands on top of a timeline: see text.h */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"

@@ -1,10 +1,8 @@
 /* timeline_link.c - timeline_finish(): numbers, groups and rows out of what was read. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
-#include "base/jsondoc.h"
 #include "base/scoped.h"
 #include "replay/timeline.h"
 #include "replay/timeline_inside.h"

@@ -1,6 +1,5 @@
 #include "session/event.h"
 
-#include <inttypes.h>
 #include <math.h>
 
 #include "base/num.h"

@@ -1,6 +1,5 @@
 #include "session/reserve.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -6,7 +6,6 @@
 
 #include <json-c/json.h>
 
-#include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/scoped.h"

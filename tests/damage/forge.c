@@ -5,7 +5,6 @@
 #include <string.h>
 #include <zstd.h>
 
-#include "base/alloc.h"
 #include "base/encode.h"
 #include "base/scoped.h"
 #include "session/event.h"

@@ -2,7 +2,6 @@
  * problem a place. */
 #include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "base/scoped.h"
 #include "base/utf8.h"

@@ -2,8 +2,6 @@
  * value of an operation on /data behind it, and must not come out, whatever stands before. */
 #include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/scoped.h"

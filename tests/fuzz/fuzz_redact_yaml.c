@@ -3,8 +3,6 @@
  * and no comment is left. */
 #include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/scoped.h"

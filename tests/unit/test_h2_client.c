@@ -8,7 +8,6 @@
 #include <cmocka.h>
 #include <nghttp2/nghttp2.h>
 
-#include "base/alloc.h"
 #include "base/num.h"
 #include "base/scoped.h"
 #include "h2_frames.h"

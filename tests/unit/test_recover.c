@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/num.h"
 #include "base/scoped.h"
 #include "session/recover.h"

@@ -4,7 +4,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdio.h>
 
 #include "base/num.h"
 #include "base/scoped.h"

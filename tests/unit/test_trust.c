@@ -7,7 +7,6 @@
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
