@@ -147,8 +147,12 @@ static void take_frame(struct h2_raw *raw, const struct frame *frame)
 static void raw_ready(struct conn *conn, void *context)
 {
     struct h2_raw *raw = context;
+    scoped(buf_free) struct buf out = {0};
 
-    raw->is_ready = true;
+    raw->is_ready = true; /* before anything that the gateway's SETTINGS are answered with */
+    buf_append_text(&out, PREFACE);
+    put_frame(&out, FRAME_SETTINGS, 0, 0, STR(""));
+    h2_raw_send(raw, &out);
 }
 
 static void raw_data(struct conn *conn, struct str bytes, void *context)
@@ -204,7 +208,6 @@ static bool has_settings(struct world *world)
 struct h2_raw *h2_raw_connect(struct world *world)
 {
     struct h2_raw *raw = newest = xcalloc(1, sizeof *raw);
-    scoped(buf_free) struct buf out = {0};
     nghttp2_hd_inflater *inflater;
 
     assert_int_equal(0, nghttp2_hd_inflate_new(&inflater));
@@ -219,10 +222,8 @@ struct h2_raw *h2_raw_connect(struct world *world)
                            &raw_events, raw);
     assert_true(world_run_until(world, is_ready, 5000));
     assert_true(raw->is_ready);
-    buf_append_text(&out, PREFACE);
-    put_frame(&out, FRAME_SETTINGS, 0, 0, STR(""));
-    h2_raw_send(raw, &out);
     assert_true(world_run_until(world, has_settings, 5000));
+    assert_false(raw->has_ended);
     return raw;
 }
 
