@@ -307,7 +307,7 @@ test_title_labels_and_agent_are_recorded() {
 # Names of files are bytes: a command, a folder, a title may hold some that are no UTF-8.
 test_bytes_that_are_no_utf8_are_told_apart() {
     mkdir "$TEST_DIR/"$'caf\xe9'
-    cd "$TEST_DIR/"$'caf\xe9'
+    cd "$TEST_DIR/"$'caf\xe9' || fail "no such folder"
     printf value >$'k\xff'
     XDG_RUNTIME_DIR=$TEST_DIR/run KHOOP_AGENT=$'\xfe' run hoop exec --title $'t\xfe' -l $'a=\x80' -- \
         kubectl create secret generic bytes --dry-run=client -o name --from-file=$'k=k\xff'

@@ -152,7 +152,7 @@ static void open_lists_what_stands_beside_a_closed_directory(void **state)
                                          "/store/v1",
                                          "/store/v1/segments",
                                          "/store/v1/segments/cluster=prod",
-                                         "/" IN_STORE,
+                                         ("/" IN_STORE),
                                          "/spool"};
     scoped(free_text) char *closed = xasprintf("%s/store/v1/segments/cluster=closed", root);
     int status = -1;
