@@ -254,6 +254,80 @@ static void server_fails_at_each_point(void **state)
     assert_int_equal(0, server.bad[0]);
 }
 
+/* ---- The client, at each point ---- */
+
+static bool is_request_reset(struct world *world)
+{
+    return h2_server_find(&world->h2, wanted)->reset != 0;
+}
+
+static bool is_body_there(struct world *world)
+{
+    return h2_server_find(&world->h2, wanted)->bytes >= wanted_count;
+}
+
+/* When `pieces` of its body have arrived, perhaps all, perhaps with a part of the answer back. */
+static void reset_by_client(struct world *world, unsigned pieces, bool is_whole, bool is_answered)
+{
+    static unsigned number;
+    scoped(free_text) char *path = xasprintf("/kind/own-reset-%u", ++number);
+    scoped(free_text) char *line = xasprintf("PUT /own-reset-%u", number);
+    scoped(buf_free) struct buf out = {0};
+    const struct h2_raw_field fields[] = {
+        {":method", "PUT"}, {":scheme", "https"},          {":authority", "a"},
+        {":path", path},    {"authorization", "{bearer}"}, {0},
+    };
+
+    raw = h2_raw_connect(world);
+    h2_raw_headers(raw, 1, 0, fields);
+    for (unsigned i = 0; i < pieces; i++)
+        h2_raw_data(raw, 1, is_whole && i + 1 == pieces ? FRAME_END_STREAM : 0, "ab");
+    struct h2_request *request = wait_asked(world, line, 1);
+    wanted_count = 2 * pieces;
+    assert_true(world_run_until(world, is_body_there, WAIT_MS));
+    if (is_answered) {
+        h2_server_head(request, ":status: 200\n", false);
+        h2_server_data(request, "ab", false);
+        world_run_for(world, 20);
+    }
+    put_word(&out, FRAME_RST_STREAM, 1, NGHTTP2_CANCEL);
+    h2_raw_send(raw, &out);
+    wanted = line;
+    assert_true(world_run_until(world, is_request_reset, WAIT_MS));
+    assert_true(request->is_complete == is_whole);
+
+    post("/kind/own-after", 3); /* the connection goes on */
+    wanted = "POST /own-after";
+    wanted_count = number;
+    request = wait_asked(world, wanted, wanted_count);
+    h2_server_head(request, ":status: 200\n", true);
+    assert_true(world_run_until(world, is_second_over, WAIT_MS));
+    assert_int_equal(200, h2_raw_answer(raw, 3)->status);
+    h2_raw_free(&raw);
+}
+
+static void client_resets_at_each_point(void **state)
+{
+    struct world *world = *state;
+
+    reset_by_client(world, 0, false, false);
+    for (unsigned pieces = 1; pieces < 4; pieces++) {
+        reset_by_client(world, pieces, false, false);
+        reset_by_client(world, pieces, false, true);
+        reset_by_client(world, pieces, true, false);
+        reset_by_client(world, pieces, true, true);
+    }
+    wanted = "\"outcome\":\"client_gone\"";
+    wanted_count = 13;
+    assert_true(world_run_until(world, is_written, WAIT_MS));
+    assert_int_equal(
+        1, world_count_written(world, "\"outcome\":\"client_gone\",\"forwarded\":\"head\""));
+    assert_int_equal(
+        6, world_count_written(world, "\"outcome\":\"client_gone\",\"forwarded\":\"partial\""));
+    assert_int_equal(
+        6, world_count_written(world, "\"outcome\":\"client_gone\",\"forwarded\":\"all\""));
+}
+
 /* ---- Memory ---- */
 
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
@@ -538,6 +612,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(server_fails_at_each_point, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(client_resets_at_each_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(flood_ends_its_own_connection, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ten_thousand_streams_that_are_cancelled_leave_nothing,
                                         set_up, tear_down),
