@@ -352,6 +352,8 @@ static void refuse_rest(struct exchange *exchange, const char *problem)
 
 void exchange_request_malformed(struct exchange *exchange, const char *problem)
 {
+    if (exchange->is_request_over) /* nobody wanted the rest: the answer that it has stands */
+        return;
     refuse_rest(exchange, problem);
     if (exchange->is_done)
         return;

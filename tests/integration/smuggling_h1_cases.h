@@ -144,6 +144,8 @@ static const struct h1_case h1_cases[] = {
             POST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\n\n" SMUGGLED),
     REFUSED(400, "no line behind the last",
             POST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nGET / HTTP/1.1\r\n\r\n"),
+    REFUSED(404, "a chunk without a size to an unknown cluster",
+            "POST /nowhere/x HTTP/1.1\r\n" WHO "Transfer-Encoding: chunked\r\n\r\nx\r\n" SMUGGLED),
     /* ---- Trailers ---- */
     PASSED("a trailer", "POST /x", "hello",
            POST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n"),
