@@ -170,7 +170,8 @@ static char *directory_of(const char *url, struct error *err)
     else if (str_starts(text, STR("file:")))
         text = str_skip(text, strlen("file:"));
     else if (str_find(text, STR("://")) >= 0) {
-        error_set(err, ERROR_UNVERIFIABLE, "store %s: this kind of store cannot be read", url);
+        error_set(err, ERROR_UNVERIFIABLE, "%s: this kind of store cannot be read", url);
+        error_fix(err, "name a directory with --store");
         return NULL;
     }
     while (text.len > 1 && text.data[text.len - 1] == '/')
@@ -378,9 +379,14 @@ static const struct catalog_session *find_by_age(const struct catalog *catalog, 
         error_fix(err, "use '@last', or '@2' for the one before it");
         return NULL;
     }
+    if (!catalog->count) {
+        error_set(err, ERROR_NOT_FOUND, "no session '@%.*s': there are none yet", STR_ARG(age));
+        error_fix(err, "record one: kubectl hoop exec -- kubectl get pods");
+        return NULL;
+    }
     if (back > catalog->count) {
-        error_set(err, ERROR_NOT_FOUND, "no session '@%.*s': there are %zu", STR_ARG(age),
-                  catalog->count);
+        error_set(err, ERROR_NOT_FOUND, "no session '@%.*s': there %s %zu", STR_ARG(age),
+                  catalog->count == 1 ? "is" : "are", catalog->count);
         error_fix(err, "'kubectl hoop sessions list' lists them");
         return NULL;
     }

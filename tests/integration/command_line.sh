@@ -37,6 +37,7 @@ expect 0 '*ship-every (default: 30m)*' '' help config
 expect 0 '*hoop sessions*Commands:*reap *Flags:*' '' sessions --help
 expect 0 '*hoop sessions show SESSION*--key*' '' help sessions show
 expect 0 '*hoop sessions show SESSION*--key*' '' sessions -o json --help show
+expect 6 '' "*no session '@last': there are none yet (fix: record one: kubectl hoop exec*" replay @last
 expect 2 '' "*unknown command 'sessions shwo' (fix: did you mean 'kubectl hoop sessions show'?)" sessions shwo
 expect 2 '' "*unknown command 'sessions x' (fix: 'kubectl hoop sessions --help' lists them)" sessions -o json x
 expect 2 '' "*--state: unknown value 'runing' (fix: use one of: running, crashed, uploading, *" sessions --state runing
