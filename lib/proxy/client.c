@@ -173,9 +173,14 @@ void client_shut(struct client *client)
 static void linger(void *context)
 {
     struct client *client = context;
+    size_t queued = conn_queued(client->conn);
 
+    /* Who reads slowly gets all of the last answer; a session that ends does not wait so long. */
+    if (queued != client->lingered_queued && !client->gateway->is_draining)
+        client->lingered_ms = 0;
+    client->lingered_queued = queued;
     client->lingered_ms += LINGER_STEP_MS;
-    if ((client->has_ended && conn_queued(client->conn) == 0) || client->lingered_ms >= LINGER_MS)
+    if ((client->has_ended && queued == 0) || client->lingered_ms >= LINGER_MS)
         close_now(client);
     else
         loop_timer_again(client->linger, LINGER_STEP_MS);

@@ -35,7 +35,8 @@ struct client {
     bool has_ended;    /* the client's own side is complete */
     struct loop_timer *quiet;
     struct loop_timer *linger;
-    unsigned lingered_ms;
+    unsigned lingered_ms; /* since it last took something */
+    size_t lingered_queued;
 };
 
 /* There is no request on it: it is told when that lasts too long. Again: from now on. */
