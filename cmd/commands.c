@@ -11,11 +11,13 @@
 #include "base/encode.h"
 #include "base/hash.h"
 #include "base/jsondoc.h"
+#include "base/num.h"
 #include "base/scoped.h"
 #include "recorded_text.h"
 #include "redacted_argv.h"
 
 #define INVOCATION_BYTES 24
+#define EXECUTABLE_BYTES_MAX ((uint64_t)1 << 30) /* of a larger one no hash is recorded */
 
 /* The hash of a program, as long as its file is the same. Hashing kubectl takes as long as running
  * it, so once per session must do. */
@@ -111,18 +113,33 @@ static bool is_same(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* Only a file has an end: the announcement is the client's, and may name a device or a pipe. */
+static int open_file(const char *path)
+{
+    scoped(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+        (uint64_t)status.st_size > EXECUTABLE_BYTES_MAX)
+        return -1;
+    return fd_take(&fd);
+}
+
 static void hash_file(uv_work_t *work)
 {
     struct announcement *announcement = work->data;
-    scoped(fd_close) int fd = open(announcement->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    scoped(fd_close) int fd = open_file(announcement->path);
     scoped(sha256_free) struct sha256 *hash = sha256_new();
     unsigned char digest[SHA256_BYTES];
     static const size_t step_bytes = 256 * 1024;
     scoped(free_text) char *step = xrealloc(NULL, step_bytes);
+    uint64_t left = EXECUTABLE_BYTES_MAX; /* it may grow while it is read */
     ssize_t got = -1;
 
-    while (fd >= 0 && (got = read(fd, step, step_bytes)) > 0)
+    while (fd >= 0 && left && (got = read(fd, step, min_of((size_t)left, step_bytes))) > 0) {
         sha256_add(hash, step, (size_t)got);
+        left -= (uint64_t)got;
+    }
     if (got != 0)
         return; /* unreadable: the event says nothing of it */
     sha256_peek(hash, digest);
@@ -165,12 +182,25 @@ static bool find_hash(struct announcement *announcement)
     return false;
 }
 
-static void copy(json_object *payload, json_object *message, const char *from, const char *to)
+/* What readers count on to be a number is one, whatever the client says. */
+static void copy_number(json_object *payload, json_object *message, const char *from,
+                        const char *to)
 {
     json_object *value = NULL;
 
-    if (json_object_object_get_ex(message, from, &value) && value)
+    if (json_object_object_get_ex(message, from, &value) &&
+        json_object_is_type(value, json_type_int))
         json_object_object_add(payload, to, json_object_get(value));
+}
+
+/* A path, redacted like an argument. */
+static void copy_text(json_object *payload, json_object *message, const char *key)
+{
+    json_object *value = NULL;
+
+    if (json_object_object_get_ex(message, key, &value) &&
+        json_object_is_type(value, json_type_string))
+        recorded_text_put(payload, key, json_object_get_string(value));
 }
 
 static struct announcement *announce(struct commands *commands, struct control_request *request)
@@ -196,11 +226,11 @@ void commands_start(struct commands *commands, struct control_request *request,
     snprintf(announcement->invocation, sizeof announcement->invocation, "c%llu",
              (unsigned long long)++commands->counts.started);
     redacted_argv_put(announcement->payload, jsondoc_at(message, "/argv"));
-    copy(announcement->payload, message, "cwd", "cwd");
+    copy_text(announcement->payload, message, "cwd");
     recorded_environment_put(announcement->payload, "env", jsondoc_at(message, "/env"));
-    copy(announcement->payload, message, "pid", "pid");
-    copy(announcement->payload, message, "ppid", "ppid");
-    copy(announcement->payload, message, "executable", "executable");
+    copy_number(announcement->payload, message, "pid", "pid");
+    copy_number(announcement->payload, message, "ppid", "ppid");
+    copy_text(announcement->payload, message, "executable");
     jsondoc_put_string(announcement->payload, "source", "client");
     if (is_outside) {
         commands->counts.outside++;
@@ -236,12 +266,12 @@ void commands_exit(struct commands *commands, struct control_request *request, j
     struct announcement *announcement = announce(commands, request);
 
     snprintf(announcement->invocation, sizeof announcement->invocation, "%s", invocation);
-    copy(announcement->payload, message, "code", "code");
-    copy(announcement->payload, message, "signal", "signal");
-    copy(announcement->payload, message, "duration_us", "durationUs");
-    copy(announcement->payload, message, "user_us", "userUs");
-    copy(announcement->payload, message, "system_us", "systemUs");
-    copy(announcement->payload, message, "maxrss_kb", "maxrssKb");
+    copy_number(announcement->payload, message, "code", "code");
+    copy_number(announcement->payload, message, "signal", "signal");
+    copy_number(announcement->payload, message, "duration_us", "durationUs");
+    copy_number(announcement->payload, message, "user_us", "userUs");
+    copy_number(announcement->payload, message, "system_us", "systemUs");
+    copy_number(announcement->payload, message, "maxrss_kb", "maxrssKb");
     jsondoc_put_string(announcement->payload, "source", "client");
     close_command(commands, invocation);
     record(announcement, "command.exit");

@@ -176,6 +176,25 @@ test_dry_run_starts_and_writes_nothing() {
     assert_equal '' "$(find "$HOME" "$XDG_RUNTIME_DIR" -mindepth 1 -name '*hoop*')" "what was written"
 }
 
+# What is announced is the client's word: a program that never ends to be read, a folder that is no text.
+test_announcement_of_nonsense_holds_nothing_up() {
+    mkfifo "$TEST_DIR/pipe"
+    cat >"$TEST_DIR/announce" <<'END'
+import json, os, socket
+for program in ("/dev/zero", os.environ["TEST_DIR"] + "/pipe", "/tmp", 7):
+    control = socket.socket(socket.AF_UNIX)
+    control.settimeout(5)
+    control.connect(os.environ["KHOOP_SESSION_DIR"] + "/socket")
+    control.sendall(json.dumps({"op": "command.start", "argv": ["x"], "executable": program, "cwd": {}, "pid": "1"}).encode() + b"\n")
+    print("invocation" in json.loads(control.recv(4096)))
+END
+    TEST_DIR=$TEST_DIR run timeout 30 "$HOOP" exec -- python3 "$TEST_DIR/announce"
+    assert_status 0
+    assert_equal 'True True True True' "$(tr '\n' ' ' <"$TEST_DIR/out" | sed 's/ $//')"
+    assert_json "$(events 'select(.type == "command.start")' | jq -s .)" \
+        'length == 4 and all(has("executableSHA256") or has("cwd") or has("pid") | not)'
+}
+
 test_exec_inside_exec_is_refused() {
     run hoop exec -q -- kubectl hoop exec -- true
     assert_status 78
