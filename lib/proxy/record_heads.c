@@ -23,12 +23,12 @@ static void put_impersonated(struct buf *line, const struct http_head *head)
     if (!http_head_has(head, "Impersonate-User"))
         return;
     event_object(line, "impersonatedUser");
-    event_string(line, "username", http_head_get(head, "Impersonate-User"));
+    record_put_value(line, "username", http_head_get(head, "Impersonate-User"));
     record_put_if_any(line, "uid", http_head_get(head, "Impersonate-Uid"));
     event_array(line, "groups");
     for (size_t i = 0; i < head->field_count; i++)
         if (str_equal_nocase(head->fields[i].name, STR("Impersonate-Group")))
-            event_string(line, NULL, head->fields[i].value);
+            record_put_value(line, NULL, head->fields[i].value);
     event_array_end(line);
     event_object_end(line);
 }

@@ -18,6 +18,8 @@ must_use int record_append(struct recording *recording, const char *type, const 
                            struct error *err);
 /* Names of all fields, values of those that say what was asked for and how, never who asks. */
 void record_put_fields(struct buf *line, const char *key, const struct http_head *head);
+/* The value of a field, without the tokens that it may hold. `key` may be NULL. */
+void record_put_value(struct buf *line, const char *key, struct str value);
 void record_put_if_any(struct buf *line, const char *key, struct str value);
 extern const char *const record_direction_words[]; /* by enum direction */
 extern const char *const record_outcome_words[];   /* by enum outcome */

@@ -188,7 +188,7 @@ for program in ("/dev/zero", os.environ["TEST_DIR"] + "/pipe", "/tmp", 7):
     control.sendall(json.dumps({"op": "command.start", "argv": ["x"], "executable": program, "cwd": {}, "pid": "1"}).encode() + b"\n")
     print("invocation" in json.loads(control.recv(4096)))
 END
-    TEST_DIR=$TEST_DIR run timeout 30 "$HOOP" exec -- python3 "$TEST_DIR/announce"
+    run timeout 30 "$HOOP" exec -- python3 "$TEST_DIR/announce"
     assert_status 0
     assert_equal 'True True True True' "$(tr '\n' ' ' <"$TEST_DIR/out" | sed 's/ $//')"
     assert_json "$(events 'select(.type == "command.start")' | jq -s .)" \

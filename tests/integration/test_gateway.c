@@ -255,6 +255,27 @@ static void idle_connection_is_closed_and_a_waiting_one_is_not(void **state)
         world_run_for(world, 10);
 }
 
+#define JWT "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlc2lnbmF0dXJl"
+
+static void tokens_in_recorded_fields_are_not_recorded(void **state)
+{
+    struct world *world = *state;
+    struct client_conn *client = world_connect(world);
+
+    client_send(client,
+                "GET /kind/api HTTP/1.1\r\n%sUser-Agent: tool " JWT "\r\nImpersonate-User: " JWT
+                "\r\nImpersonate-Group: " JWT "\r\nKubectl-Command: " JWT "\r\n\r\n",
+                world_who(world));
+    assert_true(world_run_until(world, request_arrived, WAIT_MS));
+    assert_true(served_has(world_served(world), "User-Agent: tool " JWT "\r\n"));
+    served_send(world_served(world),
+                "HTTP/1.1 200 OK\r\nAudit-ID: " JWT "\r\nContent-Length: 2\r\n\r\n{}");
+    assert_true(world_run_until(world, answer_arrived, WAIT_MS));
+    assert_true(wait_written(world, "\"type\":\"complete\""));
+    assert_int_equal(0, world_count_written(world, "c2lnbmF0dXJl"));
+    assert_int_equal(1, world_count_written(world, "\"userAgent\":\"tool redacted\""));
+}
+
 static void connection_that_names_identity_is_400(void **state)
 {
     struct world *world = *state;
@@ -761,6 +782,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(head_that_does_not_end_is_408, set_up_impatient, tear_down),
         cmocka_unit_test_setup_teardown(idle_connection_is_closed_and_a_waiting_one_is_not,
                                         set_up_impatient, tear_down),
+        gateway_test(tokens_in_recorded_fields_are_not_recorded),
         gateway_test(connection_that_names_identity_is_400),
         gateway_test(one_connection_carries_request_after_request),
         gateway_test(connection_that_upstream_ended_is_replaced),
